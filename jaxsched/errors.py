@@ -1,0 +1,69 @@
+"""Errors that echo what was written, and say what is allowed."""
+
+import difflib
+import functools
+import inspect
+import reprlib
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def echoes(function: F) -> F:
+    """Makes the errors of `function` show the call that caused them.
+
+    A call that does not fit the signature raises a `TypeError` that shows the
+    signature, and the nearest name to a misspelt one. Whatever else goes wrong
+    inside is raised unchanged, with a note that shows the outermost call.
+    """
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def echoing(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except (TypeError, ValueError) as error:
+            misfit = _misfit(signature, args, kwargs)
+            if misfit:
+                raise TypeError(f"`{_name(function)}` {misfit}") from None
+            error.__notes__ = [f"In `{_call(function, args, kwargs)}`."]
+            raise
+
+    return cast(F, echoing)
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return function.__qualname__.removesuffix(".__init__")
+
+
+def _call(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> str:
+    written = [reprlib.repr(value) for value in args]
+    written += [f"{name}={reprlib.repr(value)}" for name, value in kwargs.items()]
+    return f"{_name(function)}({', '.join(written)})"
+
+
+def _misfit(
+    signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> str | None:
+    """Says what is wrong with a call, if it does not fit `signature`."""
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        taken = [
+            parameter.replace(annotation=inspect.Parameter.empty)
+            for name, parameter in signature.parameters.items()
+            if name != "self"
+        ]
+        names = [parameter.name for parameter in taken]
+        near = [
+            f" Did you mean {match!r}?"
+            for name in kwargs
+            if name not in names
+            for match in difflib.get_close_matches(name, names, n=1)
+        ]
+        return f"{error}.{''.join(near)} It takes {inspect.Signature(taken)}."
+    return None

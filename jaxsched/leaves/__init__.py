@@ -1,0 +1,6 @@
+"""Leaves: the schedules that all others are composed of."""
+
+from .custom import *
+from .decays import *
+from .ramps import *
+from .tables import *

@@ -1,0 +1,262 @@
+"""Decays without end: laws of the step alone, with no horizon to arrive at."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from ..domain import NONNEGATIVE, POSITIVE
+from ..errors import echoes
+from ..numerics import held, positive, power
+from ..schedule import Schedule
+from ..tree import hyper, static
+from ..types import Scalar
+
+
+__all__ = [
+    "ExponentialDecay",
+    "InverseSqrt",
+    "InverseTime",
+    "NaturalExponential",
+    "PowerLaw",
+    "exponential_decay",
+    "inverse_sqrt",
+    "inverse_time",
+    "natural_exponential",
+    "power_law",
+    "step_decay",
+]
+
+
+class Endless(Schedule):
+    """A schedule without end."""
+
+    @property
+    def duration(self) -> Scalar:
+        return math.inf
+
+
+class ExponentialDecay(Endless):
+    """Decays as `start * rate**(t / steps)`, once every `steps` if `staircase`."""
+
+    start: Scalar = hyper()
+    rate: Scalar = hyper(POSITIVE)
+    steps: Scalar = hyper(POSITIVE)
+    staircase: bool = static(default=False)
+
+    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
+        t = held(t, self.steps) if self.staircase else t
+        return self.start * power(self.rate, t, self.steps)
+
+
+class NaturalExponential(Endless):
+    """Decays as `start * exp(-rate * t)`."""
+
+    start: Scalar = hyper()
+    rate: Scalar = hyper(NONNEGATIVE)
+
+    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
+        return self.start * jnp.exp(-self.rate * t)
+
+
+class InverseTime(Endless):
+    """Decays as `start / (1 + rate * t / steps)`, once every `steps` if `staircase`."""
+
+    start: Scalar = hyper()
+    rate: Scalar = hyper(NONNEGATIVE)
+    steps: Scalar = hyper(POSITIVE)
+    staircase: bool = static(default=False)
+
+    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
+        t = held(t, self.steps) if self.staircase else t
+        return self.start / positive(1 + self.rate * t / positive(self.steps))
+
+
+class PowerLaw(Endless):
+    """Decays as `start * (1 + t / timescale)**-exponent`."""
+
+    start: Scalar = hyper()
+    exponent: Scalar = hyper()
+    timescale: Scalar = hyper(POSITIVE)
+
+    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
+        return self.start * (1 + t / positive(self.timescale)) ** -self.exponent
+
+
+class InverseSqrt(Endless):
+    """Decays as `start / sqrt(1 + t / timescale)`."""
+
+    start: Scalar = hyper()
+    timescale: Scalar = hyper(POSITIVE)
+
+    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
+        return self.start * lax.rsqrt(1 + t / positive(self.timescale))
+
+
+@echoes
+def exponential_decay(
+    start: Scalar, rate: Scalar, steps: Scalar, staircase: bool = False
+) -> ExponentialDecay:
+    """Decays by the factor `rate` every `steps` steps, without end.
+
+    Args:
+        start: The rate at step 0.
+        rate: The factor, positive: `start * rate**(step / steps)`.
+        steps: How many steps it takes to decay by `rate`, positive.
+        staircase: Whether to decay at the multiples of `steps` only.
+
+    Returns:
+        A schedule without end.
+
+    Raises:
+        ValueError: If `rate` or `steps` is not positive.
+
+    Example:
+        >>> from jaxsched import exponential_decay
+        >>> lr = exponential_decay(1.0, rate=0.25, steps=10)
+        >>> [round(float(lr(step)), 4) for step in (0, 5, 10, 20)]
+        [1.0, 0.5, 0.25, 0.0625]
+    """
+    return ExponentialDecay(start, rate, steps, staircase)
+
+
+@echoes
+def step_decay(start: Scalar, factor: Scalar, every: Scalar) -> ExponentialDecay:
+    """Multiplies the rate by `factor` every so many steps, without end.
+
+    Args:
+        start: The rate at step 0.
+        factor: What the rate is multiplied by, positive; the new rate applies *at*
+            the steps `every`, `2 * every`, and so on.
+        every: How many steps a rate is held, positive.
+
+    Returns:
+        A schedule without end.
+
+    Raises:
+        ValueError: If `factor` or `every` is not positive.
+
+    Example:
+        >>> from jaxsched import step_decay
+        >>> lr = step_decay(1.0, factor=0.5, every=30)
+        >>> [round(float(lr(step)), 3) for step in (0, 29, 30, 60)]
+        [1.0, 1.0, 0.5, 0.25]
+
+    Source:
+        He et al., 2016, *Deep Residual Learning*, section 3.4,
+        https://arxiv.org/abs/1512.03385.
+    """
+    return ExponentialDecay(start, factor, every, staircase=True)
+
+
+@echoes
+def natural_exponential(start: Scalar, rate: Scalar) -> NaturalExponential:
+    """Decays as `start * exp(-rate * step)`, without end.
+
+    Args:
+        start: The rate at step 0.
+        rate: The inverse of a timescale in steps, at least 0.
+
+    Returns:
+        A schedule without end.
+
+    Raises:
+        ValueError: If `rate` is negative.
+
+    Example:
+        >>> from jaxsched import natural_exponential
+        >>> lr = natural_exponential(1.0, rate=0.5)
+        >>> [round(float(lr(step)), 4) for step in (0, 1, 2)]
+        [1.0, 0.6065, 0.3679]
+    """
+    return NaturalExponential(start, rate)
+
+
+@echoes
+def inverse_time(
+    start: Scalar, rate: Scalar, steps: Scalar, staircase: bool = False
+) -> InverseTime:
+    """Decays as `start / (1 + rate * step / steps)`, without end.
+
+    Args:
+        start: The rate at step 0.
+        rate: How fast it decays, at least 0.
+        steps: The unit of time, in steps; positive.
+        staircase: Whether to decay at the multiples of `steps` only.
+
+    Returns:
+        A schedule without end.
+
+    Raises:
+        ValueError: If `rate` is negative, or `steps` is not positive.
+
+    Example:
+        >>> from jaxsched import inverse_time
+        >>> lr = inverse_time(1.0, rate=1.0, steps=10)
+        >>> [round(float(lr(step)), 4) for step in (0, 10, 30)]
+        [1.0, 0.5, 0.25]
+
+    Source:
+        Robbins & Monro, 1951, *A Stochastic Approximation Method*,
+        https://doi.org/10.1214/aoms/1177729586.
+    """
+    return InverseTime(start, rate, steps, staircase)
+
+
+@echoes
+def inverse_sqrt(start: Scalar, timescale: Scalar) -> InverseSqrt:
+    """Decays as `start / sqrt(1 + step / timescale)`, without end.
+
+    After a warmup of `timescale` steps it continues as one over the square root of
+    the step, see `warmup_inverse_sqrt`.
+
+    Args:
+        start: The rate at step 0.
+        timescale: In how many steps the square of the rate halves; positive.
+
+    Returns:
+        A schedule without end.
+
+    Raises:
+        ValueError: If `timescale` is not positive.
+
+    Example:
+        >>> from jaxsched import inverse_sqrt
+        >>> lr = inverse_sqrt(1.0, timescale=100)
+        >>> [round(float(lr(step)), 4) for step in (0, 300, 800)]
+        [1.0, 0.5, 0.3333]
+
+    Source:
+        Zhai et al., 2022, *Scaling Vision Transformers*, section 3.5,
+        https://arxiv.org/abs/2106.04560.
+    """
+    return InverseSqrt(start, timescale)
+
+
+@echoes
+def power_law(start: Scalar, exponent: Scalar, timescale: Scalar) -> PowerLaw:
+    """Decays as `start * (1 + step / timescale)**-exponent`, without end.
+
+    Args:
+        start: The rate at step 0.
+        exponent: How fast it decays; 1/2 is `inverse_sqrt`, 1 is `inverse_time`.
+        timescale: Until when the rate hardly changes, in steps; positive.
+
+    Returns:
+        A schedule without end.
+
+    Raises:
+        ValueError: If `timescale` is not positive.
+
+    Example:
+        >>> from jaxsched import power_law
+        >>> lr = power_law(1.0, exponent=2.0, timescale=10)
+        >>> [round(float(lr(step)), 4) for step in (0, 10, 30)]
+        [1.0, 0.25, 0.0625]
+
+    Source:
+        Bottou, 2012, *Stochastic Gradient Descent Tricks*, section 5.2,
+        https://doi.org/10.1007/978-3-642-35289-8_25.
+    """
+    return PowerLaw(start, exponent, timescale)

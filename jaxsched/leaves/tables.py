@@ -1,0 +1,179 @@
+"""Tables: schedules given by their values at some steps."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..curves import Curve, Linear
+from ..domain import BOUNDARIES, VECTOR
+from ..errors import echoes
+from ..numerics import progress
+from ..schedule import Schedule
+from ..tree import child, hyper
+from ..types import Scalar, Vector
+
+
+__all__ = [
+    "PiecewiseConstant",
+    "PiecewiseRamp",
+    "Table",
+    "piecewise_constant",
+    "piecewise_linear",
+    "table",
+]
+
+
+class PiecewiseConstant(Schedule):
+    """Holds `values[i]` between `boundaries[i - 1]` and `boundaries[i]`."""
+
+    boundaries: Vector = hyper(BOUNDARIES)
+    values: Vector = hyper(VECTOR)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require_lengths(self, 1)
+
+    @property
+    def duration(self) -> Scalar:
+        return _last(self.boundaries)
+
+    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
+        return jnp.asarray(self.values)[_pieces_before(t, self.boundaries)]
+
+
+class PiecewiseRamp(Schedule):
+    """Passes through `values[i]` at step `boundaries[i]`, along `curve` in between."""
+
+    boundaries: Vector = hyper(BOUNDARIES)
+    values: Vector = hyper(VECTOR)
+    curve: Curve = child(default_factory=Linear)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require_lengths(self, 0)
+
+    @property
+    def duration(self) -> Scalar:
+        return _last(self.boundaries)
+
+    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
+        steps, values = jnp.asarray(self.boundaries), jnp.asarray(self.values)
+        last = steps.shape[-1] - 1
+        after = jnp.minimum(_pieces_before(t, steps), last)
+        before = jnp.maximum(after - 1, 0)
+        begin, end = steps[before], steps[after]
+        # Before the first boundary, and from the last one on, the way is done.
+        left = jnp.where((t < begin) | (before == after), 0.0, end - t)
+        to_end, to_start = self.curve(*progress(t - begin, left, end - begin))
+        return values[before] * to_start + values[after] * to_end
+
+
+class Table(Schedule):
+    """Holds `values[i]` from step `i` to step `i + 1`, and the last one after that."""
+
+    values: Vector = hyper(VECTOR)
+
+    @property
+    def duration(self) -> Scalar:
+        return float(np.shape(self.values)[-1])
+
+    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
+        values = jnp.asarray(self.values)
+        index = jnp.minimum(t.astype(int), values.shape[-1] - 1)
+        return values[index]
+
+
+@echoes
+def piecewise_constant(boundaries: Vector, values: Vector) -> PiecewiseConstant:
+    """Jumps from value to value at given steps.
+
+    Args:
+        boundaries: The steps of the jumps, increasing; a new value applies *at* its
+            boundary.
+        values: The rates, one more than boundaries; not factors.
+
+    Returns:
+        A schedule that lasts until the last boundary, and then keeps its last value.
+
+    Raises:
+        ValueError: If `boundaries` do not increase, or the numbers do not match.
+
+    Example:
+        >>> from jaxsched import piecewise_constant
+        >>> lr = piecewise_constant([30, 60], [0.1, 0.01, 0.001])
+        >>> [round(float(lr(step)), 3) for step in (0, 29, 30, 60)]
+        [0.1, 0.1, 0.01, 0.001]
+    """
+    return PiecewiseConstant(boundaries, values)
+
+
+@echoes
+def piecewise_linear(
+    boundaries: Vector, values: Vector, curve: Curve | None = None
+) -> PiecewiseRamp:
+    """Draws straight lines through given points.
+
+    Args:
+        boundaries: The steps of the points, increasing.
+        values: The rates at those steps, as many.
+        curve: How to go from point to point, from `jaxsched.curves`; straight if not
+            given.
+
+    Returns:
+        A schedule that holds its first value until the first boundary, and its last
+        one from the last boundary on.
+
+    Raises:
+        ValueError: If `boundaries` do not increase, or the numbers do not match.
+
+    Example:
+        >>> from jaxsched import piecewise_linear
+        >>> lr = piecewise_linear([0, 10, 30], [0.0, 1.0, 0.5])
+        >>> [round(float(lr(step)), 2) for step in (5, 10, 20, 40)]
+        [0.5, 1.0, 0.75, 0.5]
+    """
+    return PiecewiseRamp(boundaries, values, Linear() if curve is None else curve)
+
+
+@echoes
+def table(values: Vector) -> Table:
+    """Reads the rate of each step from a table.
+
+    Args:
+        values: The rates at steps 0, 1, 2, ...
+
+    Returns:
+        A schedule of as many steps as there are values, which keeps its last one.
+
+    Raises:
+        ValueError: If a value is not finite, or if there are none.
+
+    Example:
+        >>> from jaxsched import table
+        >>> lr = table([0.0, 1.0, 0.5])
+        >>> lr([0, 1, 2, 3]).tolist()
+        [0.0, 1.0, 0.5, 0.5]
+    """
+    return Table(values)
+
+
+def _require_lengths(node: PiecewiseConstant | PiecewiseRamp, more: int) -> None:
+    boundaries, values = np.shape(node.boundaries)[-1], np.shape(node.values)[-1]
+    if values != boundaries + more:
+        wanted = "one more value than boundaries" if more else "one value per boundary"
+        raise ValueError(
+            f"`{type(node).__name__}` needs {wanted}, "
+            f"got {values} values and {boundaries} boundaries."
+        )
+
+
+def _last(boundaries: Vector) -> Scalar:
+    if isinstance(boundaries, np.ndarray):
+        return float(boundaries[-1])
+    return boundaries[-1]
+
+
+def _pieces_before(t: jax.Array, boundaries: Vector) -> jax.Array:
+    """Counts the boundaries that `t` has reached: one fused comparison and sum."""
+    steps = jnp.asarray(boundaries)
+    return jnp.searchsorted(steps, t, side="right", method="compare_all")

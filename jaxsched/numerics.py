@@ -1,0 +1,162 @@
+"""The few numerical idioms that nodes share, each with its reason."""
+
+import math
+from types import ModuleType
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.typing import ArrayLike
+
+from .types import Scalar
+
+
+def as_time(step: ArrayLike) -> Any:
+    """Readies a step count of any dtype and size for a compiled program.
+
+    Whatever is on the host becomes float64 there, since a Python integer beyond
+    2**31 would overflow on its way to a device.
+
+    Raises:
+        TypeError: If `step` is not real.
+    """
+    if isinstance(step, jax.Array):
+        return step
+    try:
+        return float(step) if np.ndim(step) == 0 else np.asarray(step, float)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"A step must be a real number, or an array of them, got {step!r}."
+        ) from None
+
+
+def as_float(x: ArrayLike) -> jax.Array:
+    """Casts to the default float type, strongly typed.
+
+    float32 holds every step up to 2**24 (16.8 million) exactly; with
+    `jax_enable_x64` it is float64, exact up to 2**53.
+    """
+    return jnp.asarray(x).astype(jnp.result_type(float))
+
+
+def clamp(t: jax.Array, duration: Scalar) -> jax.Array:
+    """Clips `t` to [0, duration], with slope 1 on both ends of that interval.
+
+    `jnp.clip` has slope 1/2 where `t` equals a bound, and 1/4 where two are nested:
+    the derivative at step 0 would depend on how deep a schedule is composed.
+    """
+    t = jnp.where(t > duration, duration, t)
+    return jnp.where(t < 0, 0.0, t)
+
+
+def progress(
+    t: jax.Array, left: jax.Array, steps: Scalar
+) -> tuple[jax.Array, jax.Array]:
+    """Returns the fractions of `steps` that have passed and that remain.
+
+    They are `t / steps` and `left / steps`, each accurate where it is small, and
+    exactly 0 and 1 at the two ends: XLA may multiply by `1 / steps`, and
+    `n * (1 / n)` is often 0.99999994. A transition of no steps is done.
+    """
+    # `where` differentiates both branches, so neither may divide by zero.
+    safe = positive(steps)
+    done = left <= 0
+    passed = jnp.where(done, 1.0, t / safe)
+    remaining = jnp.where(done, 0.0, jnp.where(t > 0, left / safe, 1.0))
+    return passed, remaining
+
+
+def positive(x: Scalar) -> Any:
+    """Returns `x` where it is positive, and else 1: a denominator that is safe."""
+    return host(x).where(x > 0, x, 1.0)
+
+
+def scaled(length: Scalar, factor: Scalar) -> Any:
+    """Returns `length * factor` of a length that may be infinite.
+
+    Then the derivative is 0 instead of infinite, which would make gradients NaN of
+    whatever does not depend on where the end is.
+    """
+    here = host(length, factor)
+    finite = here.isfinite(length)
+    return here.where(finite, here.where(finite, length, 0.0) * factor, math.inf)
+
+
+def periods(t: jax.Array, period: Scalar) -> tuple[jax.Array, jax.Array]:
+    """Returns how many whole periods have passed at `t >= 0`, and the time since.
+
+    The rounded quotient of a multiple of the period may fall short of the whole
+    number, so the time since is what decides: a new period begins *at* its step.
+    """
+    safe = positive(period)
+    count = jnp.floor(t / safe)
+    since = t - count * safe
+    count = count + jnp.where(since >= safe, 1.0, jnp.where(since < 0, -1.0, 0.0))
+    return count, t - count * safe
+
+
+def held(t: jax.Array, steps: Scalar) -> jax.Array:
+    """Returns the latest multiple of `steps` until `t`."""
+    count, _ = periods(t, steps)
+    return count * positive(steps)
+
+
+def power(base: Scalar, numerator: jax.Array, denominator: Scalar) -> jax.Array:
+    """Returns `base ** (numerator / denominator)`, for `base > 0`.
+
+    Rounding the quotient costs `log(base) / 2` ulps, 9 of them on the way from 1e-8
+    to 1. So what it lost is computed, without further rounding, and put back.
+    """
+    base, denominator = positive(base), positive(denominator)
+    quotient = numerator / denominator
+    quotient_high, quotient_low = _halves(quotient)
+    high, low = _halves(denominator)
+    lost = numerator - quotient_high * high
+    lost = lost - quotient_high * low - quotient_low * high - quotient_low * low
+    # Without rounding, `lost` is 0: so is its derivative.
+    correction = lax.stop_gradient(jnp.log(base) * (lost / denominator))
+    return base**quotient * (1 + correction)
+
+
+def _halves(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Splits `x` into two numbers of half its digits, whose products are exact."""
+    kind = jnp.finfo(x.dtype)
+    high = lax.reduce_precision(
+        x, exponent_bits=kind.nexp, mantissa_bits=kind.nmant // 2
+    )
+    return high, x - high
+
+
+def powers(x: jax.Array, rest: jax.Array, exponent: Scalar) -> tuple[Any, Any]:
+    """Returns `x ** exponent` and `1 - x ** exponent`, given `x` and `rest = 1 - x`.
+
+    Both keep their digits where they are small. The slope at `x = 0`, which may be
+    infinite, is taken for 0, since `0 * inf` would make a gradient NaN.
+    """
+    raised = jnp.where(x > 0, positive(x) ** exponent, 0.0)
+    large = raised > 0.5
+    logarithm = exponent * jnp.log1p(-jnp.where(large, rest, 0.0))
+    return raised, jnp.where(large, -expm1(logarithm), 1 - raised)
+
+
+def expm1(x: jax.Array) -> jax.Array:
+    """Returns `exp(x) - 1`, to 2 ulps: XLA's own is off by 6.
+
+    Its series serves where the difference would cancel.
+    """
+    small = abs(x) < 1
+    near = jnp.where(small, x, 0.0)
+    series = jnp.ones_like(near)
+    for order in range(13, 1, -1):
+        series = 1 + near / order * series
+    return jnp.where(small, near * series, jnp.exp(x) - 1)
+
+
+def host(*values: Scalar) -> ModuleType:
+    """Returns `numpy` if all `values` are Python numbers, and else `jax.numpy`.
+
+    What is computed from a schedule's hyperparameters then needs no device.
+    """
+    return np if all(isinstance(value, float) for value in values) else jnp

@@ -1,0 +1,1 @@
+"""Recipes: published schedules, each a composition of leaves and transforms."""

@@ -1,0 +1,6 @@
+"""Transforms: one schedule in, one schedule out; acting on time, or on the value."""
+
+from .cycles import *
+from .phases import *
+from .time import *
+from .values import *

@@ -1,0 +1,239 @@
+"""Transforms of time: the same values, at other steps."""
+
+import jax
+
+from ..domain import NONNEGATIVE, POSITIVE
+from ..errors import echoes
+from ..numerics import held, host, positive, scaled
+from ..schedule import Schedule, ScheduleLike, as_schedule, require_end
+from ..tree import child, hyper
+from ..types import Scalar
+
+
+__all__ = [
+    "Delay",
+    "Reverse",
+    "Shift",
+    "Staircase",
+    "Stretch",
+    "Until",
+    "delay",
+    "reverse",
+    "shift",
+    "staircase",
+    "stretch",
+    "until",
+]
+
+
+class Delay(Schedule):
+    """Holds the initial value for `steps` steps, then runs `inner`."""
+
+    inner: Schedule = child()
+    steps: Scalar = hyper(NONNEGATIVE)
+
+    @property
+    def duration(self) -> Scalar:
+        return self.steps + self.inner.duration
+
+    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
+        return self.inner.at(t - self.steps, left)
+
+
+class Shift(Schedule):
+    """Runs `inner` from its step `steps` on."""
+
+    inner: Schedule = child()
+    steps: Scalar = hyper(NONNEGATIVE)
+
+    @property
+    def duration(self) -> Scalar:
+        left = self.inner.duration - self.steps
+        return host(left).maximum(left, 0.0)
+
+    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
+        return self.inner.at(t + self.steps, left)
+
+
+class Until(Schedule):
+    """Runs `inner` for exactly `steps` steps: cut off, or its last value held."""
+
+    inner: Schedule = child()
+    steps: Scalar = hyper(NONNEGATIVE)
+
+    @property
+    def duration(self) -> Scalar:
+        return self.steps
+
+    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
+        return self.inner.at(t)
+
+
+class Stretch(Schedule):
+    """Runs `inner` slower by `factor`, and so `factor` times as long."""
+
+    inner: Schedule = child()
+    factor: Scalar = hyper(POSITIVE)
+
+    @property
+    def duration(self) -> Scalar:
+        return scaled(self.inner.duration, self.factor)
+
+    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
+        factor = positive(self.factor)
+        return self.inner.at(t / factor, scaled(left, 1 / factor))
+
+
+class Reverse(Schedule):
+    """Runs `inner` backwards in time."""
+
+    inner: Schedule = child()
+
+    @property
+    def duration(self) -> Scalar:
+        return self.inner.duration
+
+    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
+        return self.inner.at(left, t)
+
+
+class Staircase(Schedule):
+    """Updates the value only at the multiples of `every` steps."""
+
+    inner: Schedule = child()
+    every: Scalar = hyper(POSITIVE)
+
+    @property
+    def duration(self) -> Scalar:
+        stairs = self.inner.duration / positive(self.every)
+        return scaled(host(stairs).ceil(stairs), self.every)
+
+    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
+        return self.inner.at(held(t, self.every))
+
+
+@echoes
+def delay(schedule: ScheduleLike, steps: Scalar) -> Delay:
+    """Holds the initial value for some steps, and then runs the schedule.
+
+    Args:
+        schedule: What is delayed.
+        steps: For how many steps, at least 0.
+
+    Returns:
+        A schedule that lasts `steps` steps longer.
+
+    Example:
+        >>> from jaxsched import delay, linear
+        >>> lr = delay(linear(1.0, 0.0, steps=4), steps=10)
+        >>> [float(lr(step)) for step in (0, 10, 12, 14)]
+        [1.0, 1.0, 0.5, 0.0]
+    """
+    return Delay(as_schedule(schedule), steps)
+
+
+@echoes
+def shift(schedule: ScheduleLike, steps: Scalar) -> Shift:
+    """Skips the first steps of a schedule.
+
+    Args:
+        schedule: What is shifted.
+        steps: How many of its steps are skipped, at least 0.
+
+    Returns:
+        A schedule that ends `steps` steps sooner.
+
+    Example:
+        >>> from jaxsched import linear, shift
+        >>> lr = shift(linear(1.0, 0.0, steps=4), steps=1)
+        >>> [float(lr(step)) for step in range(4)]
+        [0.75, 0.5, 0.25, 0.0]
+    """
+    return Shift(as_schedule(schedule), steps)
+
+
+@echoes
+def until(schedule: ScheduleLike, steps: Scalar) -> Until:
+    """Gives a schedule another length: cuts it off, or holds its last value.
+
+    Args:
+        schedule: What is cut off; it need not have an end.
+        steps: How many steps it lasts, at least 0.
+
+    Returns:
+        A schedule of `steps` steps.
+
+    Example:
+        >>> from jaxsched import inverse_sqrt, linear, until
+        >>> lr = until(inverse_sqrt(1.0, timescale=1), 3) >> linear(0.5, 0.0, steps=2)
+        >>> [round(float(lr(step)), 2) for step in range(6)]
+        [1.0, 0.71, 0.58, 0.5, 0.25, 0.0]
+    """
+    return Until(as_schedule(schedule), steps)
+
+
+@echoes
+def stretch(schedule: ScheduleLike, factor: Scalar) -> Stretch:
+    """Runs a schedule slower.
+
+    With gradients accumulated over `k` steps, `stretch(schedule, k)` is the same
+    curve in terms of the inner steps.
+
+    Args:
+        schedule: What is stretched.
+        factor: How many times as long it takes, positive.
+
+    Returns:
+        A schedule `factor` times as long.
+
+    Example:
+        >>> from jaxsched import linear, stretch
+        >>> lr = stretch(linear(0.0, 1.0, steps=2), factor=4)
+        >>> [float(lr(step)) for step in (0, 2, 4, 8)]
+        [0.0, 0.25, 0.5, 1.0]
+    """
+    return Stretch(as_schedule(schedule), factor)
+
+
+@echoes
+def reverse(schedule: ScheduleLike) -> Reverse:
+    """Runs a schedule backwards.
+
+    Args:
+        schedule: What is reversed; it must have an end.
+
+    Returns:
+        A schedule as long, from the last value to the first.
+
+    Raises:
+        ValueError: If the schedule has no end.
+
+    Example:
+        >>> from jaxsched import exponential, reverse
+        >>> lr = reverse(exponential(1.0, 0.01, steps=2))
+        >>> [round(float(lr(step)), 2) for step in range(3)]
+        [0.01, 0.1, 1.0]
+    """
+    return Reverse(
+        require_end(as_schedule(schedule), "Nothing can start at the end of")
+    )
+
+
+@echoes
+def staircase(schedule: ScheduleLike, every: Scalar) -> Staircase:
+    """Updates the rate every so many steps only, and holds it in between.
+
+    Args:
+        schedule: What is sampled.
+        every: For how many steps each value is held, positive.
+
+    Returns:
+        A schedule that reaches the end of the other at a multiple of `every`.
+
+    Example:
+        >>> from jaxsched import linear, staircase
+        >>> lr = staircase(linear(1.0, 0.0, steps=4), every=2)
+        >>> [float(lr(step)) for step in range(6)]
+        [1.0, 1.0, 0.5, 0.5, 0.0, 0.0]
+    """
+    return Staircase(as_schedule(schedule), every)

@@ -1,0 +1,230 @@
+"""Frozen dataclasses that are pytrees: the one mechanism all nodes are built on.
+
+Subclassing `Tree` is all it takes: the subclass becomes a frozen dataclass and is
+registered with JAX. Three rules make that safe under every transformation.
+
+1. **Unflattening never runs `__init__`.** `jax.grad`, `jax.vmap` and `jax.tree.map`
+   rebuild nodes out of tracers, `None`, `object()`, axis numbers and gradients.
+   None of those lie in a hyperparameter's domain, and none of them need to.
+2. **A field is a leaf or static by declaration, never by its value.** So a class
+   has one tree structure, and rates 0.1 and 0.2 share one compilation.
+3. **Equality and hash are by identity.** So `jax.jit(schedule)` works when leaves
+   are arrays, and `1` never meets `1.0` in JAX's caches. To compare values, use
+   `chex.assert_trees_all_close`.
+"""
+
+import abc
+import dataclasses
+import operator
+from collections.abc import Iterator
+from typing import Any, Self, TypeVar, dataclass_transform
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jax.experimental import checkify
+from jax.tree_util import GetAttrKey, keystr, tree_flatten_with_path
+
+from .domain import REAL, Domain
+from .errors import echoes
+from .types import Scalar
+
+
+T = TypeVar("T", bound="Tree")
+
+
+def hyper(domain: Domain = REAL, *, default: Any = dataclasses.MISSING) -> Any:
+    """Declares a differentiable leaf: a number, or a vector, within `domain`."""
+    return dataclasses.field(default=default, metadata={"domain": domain})
+
+
+def child(*, default_factory: Any = dataclasses.MISSING) -> Any:
+    """Declares a field that holds a `Tree`, or a tuple or dict of leaves below."""
+    return dataclasses.field(default_factory=default_factory)
+
+
+def static(*, default: Any = dataclasses.MISSING) -> Any:
+    """Declares hashable structure: part of the treedef, so a change recompiles."""
+    return dataclasses.field(default=default, metadata={"static": True})
+
+
+@dataclass_transform(
+    frozen_default=True, eq_default=False, field_specifiers=(hyper, child, static)
+)
+class Tree(abc.ABC):
+    """The base class of every node; see the docstring of this module."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
+        cls.__init__ = echoes(cls.__init__)
+        _register(cls)
+
+    def __post_init__(self) -> None:
+        for field in fields(type(self)):
+            given = getattr(self, field.name)
+            where = f"{type(self).__name__}.{field.name}"
+            if "domain" in field.metadata:
+                value = as_leaf(given, field.metadata["domain"], where)
+                object.__setattr__(self, field.name, value)
+            elif isinstance(field.type, type) and not isinstance(given, field.type):
+                kind = field.type.__name__
+                raise TypeError(f"`{where}` must be a `{kind}`, got {given!r}.")
+
+    def __repr__(self) -> str:
+        """An expression that builds the node, where its leaves are not arrays."""
+        shown = (
+            f"{field.name}={_shown(getattr(self, field.name))}"
+            for field in fields(type(self))
+            if getattr(self, field.name) is not field.default
+            and getattr(self, field.name) != field.default
+        )
+        return f"{type(self).__qualname__}({', '.join(shown)})"
+
+    def replace(self, **changes: Any) -> Self:
+        """Returns a copy with some fields changed, converted and checked anew."""
+        return dataclasses.replace(self, **changes)  # type: ignore[type-var]
+
+
+def fields(cls: type[Tree]) -> tuple[dataclasses.Field[Any], ...]:
+    """Returns what `cls` declares, in order."""
+    return dataclasses.fields(cls)  # type: ignore[arg-type]
+
+
+def hypers(tree: Tree) -> Iterator[tuple[str, Scalar, Domain]]:
+    """Yields `(path, value, domain)` of every hyperparameter at or below `tree`."""
+    for field in fields(type(tree)):
+        if "domain" in field.metadata:
+            value = getattr(tree, field.name)
+            yield f".{field.name}", value, field.metadata["domain"]
+    below = tree_flatten_with_path(
+        tree, is_leaf=lambda node: isinstance(node, Tree) and node is not tree
+    )
+    for path, node in below[0]:
+        if isinstance(node, Tree):
+            for suffix, value, domain in hypers(node):
+                yield keystr(path) + suffix, value, domain
+
+
+def check(tree: Tree) -> None:
+    """Checks every hyperparameter, traced ones too, where `checkify` is in effect.
+
+    Constructors check what they can see; under `jax.jit` and `jax.vmap` they see
+    nothing. This puts the same checks into the traced program.
+
+    Args:
+        tree: A schedule, or any other node.
+
+    Raises:
+        JaxRuntimeError: From `err.throw()` of the enclosing `checkify.checkify`.
+
+    Example:
+        >>> import jax
+        >>> from jax.experimental import checkify
+        >>> from jaxsched import check, cosine
+        >>> def rate(steps):
+        ...     schedule = cosine(0.1, 0.0, steps)
+        ...     check(schedule)
+        ...     return schedule(3)
+        >>> error, _ = jax.jit(checkify.checkify(rate))(-5.0)
+        >>> print(error.get().split(" (")[0])
+        `Ramp.steps` must be a finite number >= 0, got -5.0.
+    """
+    for path, value, domain in hypers(tree):
+        array = jnp.asarray(value)
+        checkify.check(
+            jnp.all(domain.contains(array)),
+            f"`{type(tree).__name__}{path}` must be {domain.text}, got {{value}}.",
+            value=array,
+        )
+
+
+def as_arrays(tree: T) -> T:
+    """Makes every leaf an array, for libraries that take Python numbers for static.
+
+    Args:
+        tree: A schedule, or any other node.
+
+    Returns:
+        The same with leaves of the default float type, so that `eqx.filter_jit`
+        traces and `eqx.filter_grad` differentiates them.
+
+    Example:
+        >>> from jaxsched import as_arrays, linear
+        >>> as_arrays(linear(0.0, 1.0, steps=10)).end
+        Array(1., dtype=float...)
+    """
+    dtype = jnp.result_type(float)
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf).astype(dtype), tree)
+
+
+def as_leaf(given: Any, domain: Domain, where: str) -> Any:
+    """Makes `given` real without moving it to a device, and checks it if it is there.
+
+    Python and NumPy scalars become Python floats: `100` and `100.0` then share a
+    compilation, and `jax.grad` takes both. Lists become NumPy arrays. Arrays and
+    tracers of JAX stay that, cast to the default float type.
+    """
+    expected = f"`{where}` must be {domain.text}, got {given!r}."
+    try:
+        value = _as_real(given)
+    except (TypeError, ValueError):
+        raise TypeError(expected) from None
+    if np.ndim(value) < domain.rank or np.size(value) == 0:
+        raise TypeError(expected)
+    if is_concrete(value) and not np.all(domain.contains(np.asarray(value))):
+        raise ValueError(expected)
+    return value
+
+
+def is_concrete(value: Any) -> bool:
+    """Tells whether `value` can be looked at: no tracer, nor on another host."""
+    if isinstance(value, Tracer):
+        return False
+    return not isinstance(value, jax.Array) or value.is_fully_addressable
+
+
+def _as_real(given: Any) -> Any:
+    if isinstance(given, jax.Array):
+        dtype = jnp.result_type(float)
+        if jnp.issubdtype(given.dtype, jnp.complexfloating):
+            raise TypeError
+        return given if given.dtype == dtype else given.astype(dtype)
+    if np.ndim(given) == 0:
+        return float(given)
+    if any(isinstance(item, jax.Array) for item in given):
+        return _as_real(jnp.stack([jnp.asarray(item) for item in given]))
+    return np.asarray(given, float)
+
+
+def _shown(value: Any) -> str:
+    return repr(value.tolist() if isinstance(value, np.ndarray) else value)
+
+
+def _register(cls: type[Tree]) -> None:
+    data = tuple(f.name for f in fields(cls) if "static" not in f.metadata)
+    meta = tuple(f.name for f in fields(cls) if "static" in f.metadata)
+    get_data, get_meta = _getter(data), _getter(meta)
+    keys = tuple(GetAttrKey(name) for name in data)
+
+    def flatten(tree: Tree) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        return get_data(tree), get_meta(tree)
+
+    def flatten_with_keys(tree: Tree) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        return tuple(zip(keys, get_data(tree), strict=True)), get_meta(tree)
+
+    def unflatten(statics: tuple[Any, ...], leaves: Any) -> Tree:
+        tree = object.__new__(cls)
+        vars(tree).update(zip(data, leaves, strict=True))
+        vars(tree).update(zip(meta, statics, strict=True))
+        return tree
+
+    jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
+
+
+def _getter(names: tuple[str, ...]) -> Any:
+    """`operator.attrgetter`, which alone returns a tuple only for two or more."""
+    if len(names) > 1:
+        return operator.attrgetter(*names)
+    return lambda tree: tuple(getattr(tree, name) for name in names)
