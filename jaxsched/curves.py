@@ -14,7 +14,7 @@ from typing import TypeAlias
 import jax
 import jax.numpy as jnp
 
-from .domain import ABOVE_ONE, POSITIVE, REAL
+from .domain import ABOVE_ONE, PORTION, POSITIVE, REAL
 from .numerics import expm1, positive, powers
 from .tree import Tree, child, hyper
 from .types import Scalar
@@ -182,6 +182,22 @@ class Log(Curve):
         return jnp.log1p(grown * u) / whole, to_start
 
 
+class Hyperbolic(Curve):
+    """`c(u) = 1 - sqrt((1 - u) (2 - ratio (1 + u)) / (2 - ratio))`.
+
+    The ratio is that of the steps to an upper bound of them. Kim, 2024, *HyperbolicLR*,
+    arXiv:2407.15200.
+    """
+
+    ratio: Scalar = hyper(PORTION)
+
+    def __call__(self, u: jax.Array, v: jax.Array, /) -> Weights:
+        whole = positive(2 - self.ratio)
+        square = v * (2 - self.ratio * (1 + u)) / whole
+        to_start = jnp.where(square > 0, jnp.sqrt(positive(square)), 0.0)
+        return u * (2 - self.ratio * u) / (whole * (1 + to_start)), to_start
+
+
 class KDecay(Curve):
     """`c(u**k)`: delays another curve if `k > 1`, and hastens it if `k < 1`.
 
@@ -207,7 +223,7 @@ class Reversed(Curve):
 
 
 class Mirrored(Curve):
-    """`c(2 u) / 2` in the first half, then the same reversed: an S that is symmetric."""
+    """`c(2 u) / 2` in the first half, then the same reversed: a symmetric S."""
 
     curve: Curve = child()
 

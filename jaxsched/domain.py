@@ -1,6 +1,8 @@
 """Where a hyperparameter may live: declared once, used by every check."""
 
 import dataclasses
+import functools
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +27,8 @@ REAL = Domain("a finite number", lambda x: abs(x) < INFINITY)
 POSITIVE = Domain("a finite number > 0", lambda x: (x > 0) & (x < INFINITY))
 NONNEGATIVE = Domain("a finite number >= 0", lambda x: (x >= 0) & (x < INFINITY))
 FRACTION = Domain("a number from 0 to 1", lambda x: (x >= 0) & (x <= 1))
+PORTION = Domain("a number > 0, and at most 1", lambda x: (x > 0) & (x <= 1))
+INSIDE = Domain("a number > 0 and < 1", lambda x: (x > 0) & (x < 1))
 ABOVE_ONE = Domain("a finite number > 1", lambda x: (x > 1) & (x < INFINITY))
 COUNT = Domain("a number > 0, `inf` included", lambda x: x > 0)
 
@@ -37,4 +41,8 @@ BOUNDARIES = Domain(
         (x >= 0).all(-1) & (x < INFINITY).all(-1) & (x[..., 1:] > x[..., :-1]).all(-1)
     ),
     rank=1,
+)
+POWER_OF_TWO = Domain(
+    "a power of two from 1 to 2**24",
+    lambda x: functools.reduce(operator.or_, (x == 2**n for n in range(25))),
 )

@@ -73,6 +73,11 @@ def positive(x: Scalar) -> Any:
     return host(x).where(x > 0, x, 1.0)
 
 
+def at_least(bound: float, x: Scalar) -> Any:
+    """Returns `x` where it is more than `bound`, and else that."""
+    return host(x).where(x > bound, x, bound)
+
+
 def scaled(length: Scalar, factor: Scalar) -> Any:
     """Returns `length * factor` of a length that may be infinite.
 
@@ -159,4 +164,4 @@ def host(*values: Scalar) -> ModuleType:
 
     What is computed from a schedule's hyperparameters then needs no device.
     """
-    return np if all(isinstance(value, float) for value in values) else jnp
+    return np if all(isinstance(value, float | int) for value in values) else jnp

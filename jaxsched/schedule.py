@@ -82,7 +82,7 @@ class Schedule(Tree):
         For places that treat a pytree and a function differently, as Optax does
         wherever it takes "a tree or a callable" (`multi_transform`, `masked`).
         """
-        return lambda step: self(step)
+        return self.__call__
 
     def then(self, other: "ScheduleLike") -> "Chain":
         """Runs this schedule, and once it is over `other`, from its own time zero."""

@@ -2,5 +2,6 @@
 
 from .custom import *
 from .decays import *
+from .optimal import *
 from .ramps import *
 from .tables import *

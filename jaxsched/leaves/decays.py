@@ -8,13 +8,14 @@ from jax import lax
 
 from ..domain import NONNEGATIVE, POSITIVE
 from ..errors import echoes
-from ..numerics import held, positive, power
+from ..numerics import expm1, held, positive, power
 from ..schedule import Schedule
 from ..tree import hyper, static
 from ..types import Scalar
 
 
 __all__ = [
+    "Endless",
     "ExponentialDecay",
     "InverseSqrt",
     "InverseTime",
@@ -51,13 +52,15 @@ class ExponentialDecay(Endless):
 
 
 class NaturalExponential(Endless):
-    """Decays as `start * exp(-rate * t)`."""
+    """Nears `end` as `end + (start - end) * exp(-rate * t)`."""
 
     start: Scalar = hyper()
     rate: Scalar = hyper(NONNEGATIVE)
+    end: Scalar = hyper(default=0.0)
 
     def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
-        return self.start * jnp.exp(-self.rate * t)
+        way = -self.rate * t
+        return self.start * jnp.exp(way) - self.end * expm1(way)
 
 
 class InverseTime(Endless):
@@ -74,14 +77,19 @@ class InverseTime(Endless):
 
 
 class PowerLaw(Endless):
-    """Decays as `start * (1 + t / timescale)**-exponent`."""
+    """Decays as `start * (1 + (t / timescale)**bend)**(-exponent / bend)`."""
 
     start: Scalar = hyper()
     exponent: Scalar = hyper()
     timescale: Scalar = hyper(POSITIVE)
+    bend: Scalar = hyper(POSITIVE, default=1.0)
 
     def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
-        return self.start * (1 + t / positive(self.timescale)) ** -self.exponent
+        times = t / positive(self.timescale)
+        bend = positive(self.bend)
+        # The slope of a power may be infinite at 0: `0 * inf` would be NaN.
+        bent = jnp.where(times > 0, positive(times) ** bend, 0.0)
+        return self.start * (1 + bent) ** (-self.exponent / bend)
 
 
 class InverseSqrt(Endless):
@@ -151,12 +159,15 @@ def step_decay(start: Scalar, factor: Scalar, every: Scalar) -> ExponentialDecay
 
 
 @echoes
-def natural_exponential(start: Scalar, rate: Scalar) -> NaturalExponential:
+def natural_exponential(
+    start: Scalar, rate: Scalar, end: Scalar = 0.0
+) -> NaturalExponential:
     """Decays as `start * exp(-rate * step)`, without end.
 
     Args:
         start: The rate at step 0.
         rate: The inverse of a timescale in steps, at least 0.
+        end: What it nears and never reaches; more than `start` makes a warmup.
 
     Returns:
         A schedule without end.
@@ -170,7 +181,7 @@ def natural_exponential(start: Scalar, rate: Scalar) -> NaturalExponential:
         >>> [round(float(lr(step)), 4) for step in (0, 1, 2)]
         [1.0, 0.6065, 0.3679]
     """
-    return NaturalExponential(start, rate)
+    return NaturalExponential(start, rate, end)
 
 
 @echoes
@@ -235,19 +246,23 @@ def inverse_sqrt(start: Scalar, timescale: Scalar) -> InverseSqrt:
 
 
 @echoes
-def power_law(start: Scalar, exponent: Scalar, timescale: Scalar) -> PowerLaw:
+def power_law(
+    start: Scalar, exponent: Scalar, timescale: Scalar, bend: Scalar = 1.0
+) -> PowerLaw:
     """Decays as `start * (1 + step / timescale)**-exponent`, without end.
 
     Args:
         start: The rate at step 0.
         exponent: How fast it decays; 1/2 is `inverse_sqrt`, 1 is `inverse_time`.
         timescale: Until when the rate hardly changes, in steps; positive.
+        bend: How sharply the law sets in, positive: in full it is
+            `start * (1 + (step / timescale)**bend)**(-exponent / bend)`.
 
     Returns:
         A schedule without end.
 
     Raises:
-        ValueError: If `timescale` is not positive.
+        ValueError: If `timescale` or `bend` is not positive.
 
     Example:
         >>> from jaxsched import power_law
@@ -259,4 +274,4 @@ def power_law(start: Scalar, exponent: Scalar, timescale: Scalar) -> PowerLaw:
         Bottou, 2012, *Stochastic Gradient Descent Tricks*, section 5.2,
         https://doi.org/10.1007/978-3-642-35289-8_25.
     """
-    return PowerLaw(start, exponent, timescale)
+    return PowerLaw(start, exponent, timescale, bend)

@@ -1,0 +1,26 @@
+"""Optional dependencies: imported where they are used, named where they are missing."""
+
+import contextlib
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def extra(name: str) -> Iterator[None]:
+    """Makes a failing import inside say which extra of this package installs it.
+
+    Args:
+        name: The extra, as in `pip install "jaxsched[name]"`.
+
+    Raises:
+        ImportError: If a module is missing.
+
+    Example:
+        >>> with extra("search"):
+        ...     import no_such_module
+        Traceback (most recent call last):
+        ImportError: No module named 'no_such_module'; pip install "jaxsched[search]"
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ImportError(f'{error}; pip install "jaxsched[{name}]"') from None

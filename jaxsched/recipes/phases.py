@@ -1,0 +1,347 @@
+"""Schedules of several phases: warm up, hold, and decay, once or again and again."""
+
+import math
+
+from ..curves import Cosine, Curve, Reciprocal, Sqrt
+from ..errors import echoes
+from ..leaves import cosine, exponential, linear, power_law, ramp
+from ..schedule import Chain, Constant, Schedule
+from ..transforms import cooldown, repeat, warmup
+from ..types import Scalar
+from .horizon import rest, split
+
+
+__all__ = [
+    "flat_cosine",
+    "infinite",
+    "power_scheduler",
+    "slanted_triangular",
+    "tri_stage",
+    "wsd",
+    "wsd_s",
+]
+
+
+@echoes
+def wsd(
+    peak: Scalar,
+    *,
+    warmup_steps: Scalar,
+    decay_steps: Scalar,
+    total_steps: Scalar,
+    start: Scalar = 0.0,
+    end: Scalar = 0.0,
+    curve: Curve | None = None,
+) -> Chain:
+    """Warms up, holds the peak, then decays: warmup-stable-decay, or trapezoid.
+
+    Args:
+        peak: The rate that is held.
+        warmup_steps: How many steps the warmup takes; may be 0.
+        decay_steps: How many steps the decay takes, at the end.
+        total_steps: The length of the whole, warmup and decay included.
+        start: The rate at step 0.
+        end: The rate from step `total_steps` on.
+        curve: The shape of the decay, from `jaxsched.curves`; `Sqrt()`, which is
+            called 1-sqrt, if not given. With `Linear()` it is a trapezoid.
+
+    Returns:
+        A schedule of `total_steps` steps.
+
+    Raises:
+        ValueError: If a length is negative, or the phases are longer than the whole.
+
+    Example:
+        >>> from jaxsched import wsd
+        >>> lr = wsd(0.1, warmup_steps=10, decay_steps=20, total_steps=100)
+        >>> [round(float(lr(step)), 3) for step in (0, 10, 80, 85, 100)]
+        [0.0, 0.1, 0.1, 0.05, 0.0]
+
+    Source:
+        Hu et al., 2024, *MiniCPM*, https://arxiv.org/abs/2404.06395; the curve from
+        Hägele et al., 2024, https://arxiv.org/abs/2405.18392.
+    """
+    stable = rest(total_steps, warmup_steps=warmup_steps, decay_steps=decay_steps)
+    decay = ramp(peak, end, decay_steps, Sqrt() if curve is None else curve)
+    return linear(start, peak, warmup_steps) >> Constant(peak, stable) >> decay
+
+
+@echoes
+def wsd_s(
+    peak: Scalar,
+    *,
+    warmup_steps: Scalar,
+    period: Scalar,
+    decay_steps: Scalar,
+    cycles: Scalar = math.inf,
+    start: Scalar = 0.0,
+    end: Scalar | None = None,
+    curve: Curve | None = None,
+) -> Chain:
+    """Warms up, then holds and decays in turn, back at the peak after each decay.
+
+    Args:
+        peak: The rate that is held.
+        warmup_steps: How many steps the warmup takes, once; may be 0.
+        period: How many steps holding and decaying take together.
+        decay_steps: How many steps of each period the decay takes.
+        cycles: How many periods; without end if not given.
+        start: The rate at step 0.
+        end: The rate that each decay nears, and the last one reaches; a tenth of the
+            peak if not given.
+        curve: The shape of the decay, from `jaxsched.curves`; linear in one over the
+            rate, if not given: for that both rates must be positive.
+
+    Returns:
+        A schedule of `warmup_steps + cycles * period` steps.
+
+    Raises:
+        ValueError: If a length is negative, or `decay_steps` more than `period`.
+
+    Example:
+        >>> from jaxsched import wsd_s
+        >>> lr = wsd_s(1.0, warmup_steps=10, period=100, decay_steps=10)
+        >>> [round(float(lr(step)), 3) for step in (0, 10, 100, 109, 110)]
+        [0.0, 1.0, 1.0, 0.11, 1.0]
+
+    Source:
+        Wen et al., 2024, *Understanding Warmup-Stable-Decay Learning Rates*,
+        https://arxiv.org/abs/2410.05192.
+    """
+    stable = rest(period, decay_steps=decay_steps)
+    end = peak / 10 if end is None else end
+    shape = Reciprocal(end / peak) if curve is None else curve
+    cycle = Constant(peak, stable) >> ramp(peak, end, decay_steps, shape)
+    return linear(start, peak, warmup_steps) >> repeat(cycle, cycles)
+
+
+@echoes
+def infinite(
+    peak: Scalar,
+    *,
+    plateau: Scalar,
+    end: Scalar,
+    warmup_steps: Scalar,
+    cooldown_steps: Scalar,
+    anneal_steps: Scalar,
+    total_steps: Scalar,
+    start: Scalar = 0.0,
+    curve: Curve | None = None,
+) -> Chain:
+    """Warms up, cools down to a constant rate to stay at, and anneals in the end.
+
+    Training goes on from the constant phase, with other data, as long as one likes.
+
+    Args:
+        peak: The highest rate, reached at step `warmup_steps`.
+        plateau: The constant rate, positive.
+        end: The rate from step `total_steps` on, positive.
+        warmup_steps: How many steps the warmup takes; may be 0.
+        cooldown_steps: How many steps it takes from the peak to the plateau.
+        anneal_steps: How many steps the exponential decay takes, at the end.
+        total_steps: The length of the whole.
+        start: The rate at step 0.
+        curve: The shape of the cooldown, from `jaxsched.curves`; a cosine if not
+            given.
+
+    Returns:
+        A schedule of `total_steps` steps.
+
+    Raises:
+        ValueError: If a length is negative, the phases are longer than the whole, or
+            `plateau` or `end` is not positive.
+
+    Example:
+        >>> from jaxsched import infinite
+        >>> lr = infinite(1.0, plateau=0.5, end=0.005, warmup_steps=10,
+        ...               cooldown_steps=40, anneal_steps=20, total_steps=100)
+        >>> [round(float(lr(step)), 3) for step in (10, 30, 50, 80, 90, 100)]
+        [1.0, 0.75, 0.5, 0.5, 0.05, 0.005]
+
+    Source:
+        Ibrahim et al., 2024, *Simple and Scalable Strategies to Continually Pre-train
+        Large Language Models*, section 7, https://arxiv.org/abs/2403.08763.
+    """
+    stable = rest(
+        total_steps,
+        warmup_steps=warmup_steps,
+        cooldown_steps=cooldown_steps,
+        anneal_steps=anneal_steps,
+    )
+    return (
+        linear(start, peak, warmup_steps)
+        >> ramp(peak, plateau, cooldown_steps, Cosine() if curve is None else curve)
+        >> Constant(plateau, stable)
+        >> exponential(plateau, end, anneal_steps)
+    )
+
+
+@echoes
+def flat_cosine(
+    peak: Scalar, *, decay_steps: Scalar, total_steps: Scalar, end: Scalar = 0.0
+) -> Chain:
+    """Holds the peak, then decays along a cosine.
+
+    Args:
+        peak: The rate from step 0 on.
+        decay_steps: How many steps the decay takes, at the end.
+        total_steps: The length of the whole.
+        end: The rate from step `total_steps` on.
+
+    Returns:
+        A schedule of `total_steps` steps.
+
+    Raises:
+        ValueError: If `decay_steps` is negative, or more than `total_steps`.
+
+    Example:
+        >>> from jaxsched import flat_cosine
+        >>> lr = flat_cosine(0.1, decay_steps=50, total_steps=100)
+        >>> [round(float(lr(step)), 3) for step in (0, 50, 75, 100)]
+        [0.1, 0.1, 0.05, 0.0]
+
+    Source:
+        Howard & Gugger, 2020, *fastai: A Layered API for Deep Learning*,
+        https://arxiv.org/abs/2002.04688.
+    """
+    flat = rest(total_steps, decay_steps=decay_steps)
+    return Constant(peak, flat) >> cosine(peak, end, decay_steps)
+
+
+@echoes
+def tri_stage(
+    peak: Scalar,
+    *,
+    warmup_steps: Scalar,
+    decay_steps: Scalar,
+    total_steps: Scalar,
+    start: Scalar | None = None,
+    end: Scalar | None = None,
+) -> Chain:
+    """Warms up linearly, holds the peak, then decays by the same factor each step.
+
+    Args:
+        peak: The rate that is held, positive.
+        warmup_steps: How many steps the warmup takes; may be 0.
+        decay_steps: How many steps the decay takes, at the end.
+        total_steps: The length of the whole, warmup and decay included.
+        start: The rate at step 0; one hundredth of the peak if not given.
+        end: The rate from step `total_steps` on, positive; one hundredth of the peak
+            if not given.
+
+    Returns:
+        A schedule of `total_steps` steps.
+
+    Raises:
+        ValueError: If a length is negative, the phases are longer than the whole, or
+            `peak` or `end` is not positive.
+
+    Example:
+        >>> from jaxsched import tri_stage
+        >>> lr = tri_stage(1.0, warmup_steps=10, decay_steps=50, total_steps=100)
+        >>> [round(float(lr(step)), 3) for step in (0, 10, 50, 75, 100)]
+        [0.01, 1.0, 1.0, 0.1, 0.01]
+
+    Source:
+        Park et al., 2019, *SpecAugment*, https://arxiv.org/abs/1904.08779.
+    """
+    stable = rest(total_steps, warmup_steps=warmup_steps, decay_steps=decay_steps)
+    start = peak / 100 if start is None else start
+    end = peak / 100 if end is None else end
+    return (
+        linear(start, peak, warmup_steps)
+        >> Constant(peak, stable)
+        >> exponential(peak, end, decay_steps)
+    )
+
+
+@echoes
+def slanted_triangular(
+    peak: Scalar,
+    *,
+    total_steps: Scalar,
+    cut_fraction: Scalar = 0.1,
+    ratio: Scalar = 32.0,
+) -> Chain:
+    """Rises fast and falls slowly, in straight lines, to fine-tune a language model.
+
+    Args:
+        peak: The highest rate, reached at step `cut_fraction * total_steps`.
+        total_steps: The length of the whole.
+        cut_fraction: Which part of it the rate rises, from 0 to 1.
+        ratio: How many times lower than the peak the first and last rates are.
+
+    Returns:
+        A schedule of `total_steps` steps.
+
+    Raises:
+        ValueError: If `total_steps` is negative, or `cut_fraction` not from 0 to 1.
+
+    Example:
+        >>> from jaxsched import slanted_triangular
+        >>> lr = slanted_triangular(0.32, total_steps=100)
+        >>> [round(float(lr(step)), 3) for step in (0, 5, 10, 55, 100)]
+        [0.01, 0.165, 0.32, 0.165, 0.01]
+
+    Source:
+        Howard & Ruder, 2018, *ULMFiT*, section 3.2, https://arxiv.org/abs/1801.06146.
+    """
+    up, down = split(total_steps, cut_fraction=cut_fraction)
+    return linear(peak / ratio, peak, up) >> linear(peak, peak / ratio, down)
+
+
+@echoes
+def power_scheduler(
+    peak: Scalar,
+    *,
+    batch_size: Scalar,
+    tokens_per_step: Scalar,
+    warmup_steps: Scalar,
+    decay_steps: Scalar,
+    total_steps: Scalar,
+    amplitude: Scalar = 4.6,
+    exponent: Scalar = 0.51,
+    end: Scalar = 0.0,
+    curve: Curve | None = None,
+) -> Schedule:
+    """Follows `min(peak, amplitude * batch_size / tokens**exponent)`.
+
+    A power law in the tokens seen, with which one tuned rate serves any batch size
+    and any number of tokens; a warmup before it, and a decay at the end.
+
+    Args:
+        peak: The highest rate, positive.
+        batch_size: How many sequences make a batch, positive.
+        tokens_per_step: How many tokens make a batch, positive.
+        warmup_steps: How many steps the warmup takes, while the law goes on.
+        decay_steps: How many steps the decay takes, at the end.
+        total_steps: The length of the whole.
+        amplitude: The factor `a` of the paper, positive.
+        exponent: The negative of its exponent `b`, positive.
+        end: The rate from step `total_steps` on.
+        curve: The shape of the decay, from `jaxsched.curves`; linear if not given.
+
+    Returns:
+        A schedule of `total_steps` steps.
+
+    Raises:
+        ValueError: If a length is negative, the phases are longer than the whole, or
+            one of the others is not positive.
+
+    Example:
+        >>> from jaxsched import power_scheduler
+        >>> lr = power_scheduler(0.02, batch_size=128, tokens_per_step=2**19,
+        ...     warmup_steps=100, decay_steps=1000, total_steps=10_000)
+        >>> [round(float(lr(step)), 4) for step in (0, 50, 100, 4000, 9000, 10_000)]
+        [0.0, 0.01, 0.02, 0.0104, 0.0069, 0.0]
+
+    Source:
+        Shen et al., 2024, *Power Scheduler*, https://arxiv.org/abs/2408.13359.
+    """
+    rest(total_steps, warmup_steps=warmup_steps, decay_steps=decay_steps)
+    begin = rest(total_steps, decay_steps=decay_steps)
+    tokens = (amplitude * batch_size / peak) ** (1 / exponent)
+    flat = tokens / tokens_per_step
+    law = Constant(peak, flat) >> power_law(peak, exponent, flat)
+    warmed = warmup(law, warmup_steps, join="overlay")
+    return cooldown(warmed, begin, decay_steps, end, curve)
