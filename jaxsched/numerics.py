@@ -25,11 +25,12 @@ def as_time(step: ArrayLike) -> Any:
     if isinstance(step, jax.Array):
         return step
     try:
-        return float(step) if np.ndim(step) == 0 else np.asarray(step, float)
+        real = np.asarray(step, float)
     except (TypeError, ValueError):
         raise TypeError(
             f"A step must be a real number, or an array of them, got {step!r}."
         ) from None
+    return real if real.ndim else float(real)
 
 
 def as_float(x: ArrayLike) -> jax.Array:
@@ -41,7 +42,7 @@ def as_float(x: ArrayLike) -> jax.Array:
     return jnp.asarray(x).astype(jnp.result_type(float))
 
 
-def clamp(t: jax.Array, duration: Scalar) -> jax.Array:
+def clamp(t: Scalar, duration: Scalar) -> jax.Array:
     """Clips `t` to [0, duration], with slope 1 on both ends of that interval.
 
     `jnp.clip` has slope 1/2 where `t` equals a bound, and 1/4 where two are nested:
@@ -68,17 +69,19 @@ def progress(
     return passed, remaining
 
 
-def positive(x: Scalar) -> Any:
+def positive(x: Scalar) -> jax.Array:
     """Returns `x` where it is positive, and else 1: a denominator that is safe."""
-    return host(x).where(x > 0, x, 1.0)
+    safe: jax.Array = host(x).where(x > 0, x, 1.0)
+    return safe
 
 
-def at_least(bound: float, x: Scalar) -> Any:
+def at_least(bound: float, x: Scalar) -> Scalar:
     """Returns `x` where it is more than `bound`, and else that."""
-    return host(x).where(x > bound, x, bound)
+    more: Scalar = host(x).where(x > bound, x, bound)
+    return more
 
 
-def scaled(length: Scalar, factor: Scalar) -> Any:
+def scaled(length: Scalar, factor: Scalar) -> Scalar:
     """Returns `length * factor` of a length that may be infinite.
 
     Then the derivative is 0 instead of infinite, which would make gradients NaN of
@@ -86,7 +89,9 @@ def scaled(length: Scalar, factor: Scalar) -> Any:
     """
     here = host(length, factor)
     finite = here.isfinite(length)
-    return here.where(finite, here.where(finite, length, 0.0) * factor, math.inf)
+    product = here.where(finite, length, 0.0) * factor
+    result: Scalar = here.where(finite, product, math.inf)
+    return result
 
 
 def periods(t: jax.Array, period: Scalar) -> tuple[jax.Array, jax.Array]:
@@ -127,14 +132,16 @@ def power(base: Scalar, numerator: jax.Array, denominator: Scalar) -> jax.Array:
 
 def _halves(x: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Splits `x` into two numbers of half its digits, whose products are exact."""
-    kind = jnp.finfo(x.dtype)
+    kind: Any = np.finfo(x.dtype)
     high = lax.reduce_precision(
         x, exponent_bits=kind.nexp, mantissa_bits=kind.nmant // 2
     )
     return high, x - high
 
 
-def powers(x: jax.Array, rest: jax.Array, exponent: Scalar) -> tuple[Any, Any]:
+def powers(
+    x: jax.Array, rest: jax.Array, exponent: Scalar
+) -> tuple[jax.Array, jax.Array]:
     """Returns `x ** exponent` and `1 - x ** exponent`, given `x` and `rest = 1 - x`.
 
     Both keep their digits where they are small. The slope at `x = 0`, which may be

@@ -66,7 +66,7 @@ class Schedule(Tree):
         return value
 
     @final
-    def at(self, t: jax.Array, left: jax.Array | None = None) -> jax.Array:
+    def at(self, t: jax.Array, left: Scalar | None = None) -> jax.Array:
         """Evaluates at any `t`, held constant outside [0, duration].
 
         For nodes that evaluate other nodes. `left` is the time until the end, where
@@ -126,7 +126,8 @@ class Schedule(Tree):
 def _value(schedule: Schedule, step: ArrayLike) -> jax.Array:
     """One dispatch when called eagerly; inlined, it leaves no trace in a program."""
     # Leaves may have become anything numeric since they were checked.
-    return jax.tree.map(as_float, schedule).at(as_float(step))
+    schedule = jax.tree.map(as_float, schedule)
+    return schedule.at(as_float(step))
 
 
 ScheduleLike: TypeAlias = Schedule | Scalar

@@ -16,7 +16,7 @@ registered with JAX. Three rules make that safe under every transformation.
 import abc
 import dataclasses
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Self, TypeVar, dataclass_transform
 
 import jax
@@ -28,7 +28,7 @@ from jax.tree_util import GetAttrKey, keystr, tree_flatten_with_path
 
 from .domain import REAL, Domain
 from .errors import echoes
-from .types import Scalar
+from .types import Scalar, Vector
 
 
 T = TypeVar("T", bound="Tree")
@@ -58,7 +58,7 @@ class Tree(abc.ABC):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
-        cls.__init__ = echoes(cls.__init__)
+        setattr(cls, "__init__", echoes(cls.__init__))  # noqa: B010
         _register(cls)
 
     def __post_init__(self) -> None:
@@ -156,7 +156,8 @@ def as_arrays(tree: T) -> T:
         Array(1., dtype=float...)
     """
     dtype = jnp.result_type(float)
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf).astype(dtype), tree)
+    arrays: T = jax.tree.map(lambda leaf: jnp.asarray(leaf).astype(dtype), tree)
+    return arrays
 
 
 def as_leaf(given: Any, domain: Domain, where: str) -> Any:
@@ -178,6 +179,19 @@ def as_leaf(given: Any, domain: Domain, where: str) -> Any:
     return value
 
 
+def length(vector: Vector) -> int:
+    """Returns how many numbers there are in `vector`, leading axes aside.
+
+    Raises:
+        TypeError: If it is no vector.
+    """
+    if isinstance(vector, np.ndarray | jax.Array) and vector.ndim:
+        return vector.shape[-1]
+    if isinstance(vector, Sequence):
+        return len(vector)
+    raise TypeError(f"Expected a list of numbers, got {vector!r}.")
+
+
 def is_concrete(value: Any) -> bool:
     """Tells whether `value` can be looked at: no tracer, nor on another host."""
     if isinstance(value, Tracer):
@@ -191,11 +205,11 @@ def _as_real(given: Any) -> Any:
         if jnp.issubdtype(given.dtype, jnp.complexfloating):
             raise TypeError
         return given if given.dtype == dtype else given.astype(dtype)
-    if np.ndim(given) == 0:
-        return float(given)
-    if any(isinstance(item, jax.Array) for item in given):
-        return _as_real(jnp.stack([jnp.asarray(item) for item in given]))
-    return np.asarray(given, float)
+    if isinstance(given, list | tuple):
+        if any(isinstance(item, jax.Array) for item in given):
+            return _as_real(jnp.stack([jnp.asarray(item) for item in given]))
+        return np.asarray(given, float)
+    return float(given) if np.ndim(given) == 0 else np.asarray(given, float)
 
 
 def _shown(value: Any) -> str:

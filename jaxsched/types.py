@@ -10,5 +10,5 @@ import numpy as np
 Scalar: TypeAlias = float | jax.Array
 """A hyperparameter: a Python number, or an array or tracer of shape `f32[]`."""
 
-Vector: TypeAlias = Sequence[float] | np.ndarray | jax.Array
+Vector: TypeAlias = Sequence[Scalar] | np.ndarray | jax.Array
 """A hyperparameter of several numbers: a list, or an array of shape `f32[n]`."""

@@ -9,7 +9,7 @@ from ..domain import BOUNDARIES, VECTOR
 from ..errors import echoes
 from ..numerics import progress
 from ..schedule import Schedule
-from ..tree import child, hyper
+from ..tree import child, hyper, length
 from ..types import Scalar, Vector
 
 
@@ -75,7 +75,7 @@ class Table(Schedule):
 
     @property
     def duration(self) -> Scalar:
-        return float(np.shape(self.values)[-1])
+        return float(length(self.values))
 
     def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
         values = jnp.asarray(self.values)
@@ -158,7 +158,7 @@ def table(values: Vector) -> Table:
 
 
 def _require_lengths(node: PiecewiseConstant | PiecewiseRamp, more: int) -> None:
-    boundaries, values = np.shape(node.boundaries)[-1], np.shape(node.values)[-1]
+    boundaries, values = length(node.boundaries), length(node.values)
     if values != boundaries + more:
         wanted = "one more value than boundaries" if more else "one value per boundary"
         raise ValueError(

@@ -1,14 +1,12 @@
 """Decays from the first step to the horizon, with no warmup of their own."""
 
-import numpy as np
-
 from ..curves import Cosine, Curve, Hyperbolic, KDecay, Rex
 from ..domain import PORTION, POSITIVE
 from ..errors import echoes
 from ..leaves import PiecewiseConstant, Ramp, cosine, linear, ramp
 from ..schedule import Schedule
 from ..transforms import repeat, until
-from ..tree import as_leaf
+from ..tree import as_leaf, length
 from ..types import Scalar, Vector
 
 
@@ -50,7 +48,7 @@ def multi_step(
         He et al., 2016, *Deep Residual Learning*, section 3.4,
         https://arxiv.org/abs/1512.03385.
     """
-    pieces = np.shape(boundaries)[-1] + 1
+    pieces = length(boundaries) + 1
     return PiecewiseConstant(boundaries, [start * factor**i for i in range(pieces)])
 
 

@@ -13,7 +13,7 @@ def rest(total_steps: Scalar, **phases: Scalar) -> Scalar:
     Raises:
         ValueError: If they are longer than the whole, or no lengths.
     """
-    left = as_leaf(total_steps, NONNEGATIVE, "total_steps")
+    left: Scalar = as_leaf(total_steps, NONNEGATIVE, "total_steps")
     for name, steps in phases.items():
         left = left - as_leaf(steps, NONNEGATIVE, name)
     if is_concrete(left) and np.any(np.asarray(left) < 0):

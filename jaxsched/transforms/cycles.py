@@ -57,7 +57,8 @@ class ScaledRepeat(Schedule):
         cycles, scale, _ = self._cycles(lambda count, _: count <= times)
         whole = here.floor(times)
         total = (cycles + (times - whole) * scale) * self.inner.duration
-        return here.where(finite, total, math.inf)
+        duration: Scalar = here.where(finite, total, math.inf)
+        return duration
 
     def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
         period = self.inner.duration
@@ -67,9 +68,12 @@ class ScaledRepeat(Schedule):
         )
         since = t - before * period
         left = (before + length) * period - t
-        return height * self.inner.at(since / length, left / length)
+        value = self.inner.at(since / length, left / length)
+        return value * height
 
-    def _cycles(self, reached: Callable[[Any, Any], Any]) -> tuple[Any, Any, Any]:
+    def _cycles(
+        self, reached: Callable[[Any, Any], Any]
+    ) -> tuple[Scalar, Scalar, Scalar]:
         """Finds the last cycle that is `reached`, given its number and its begin.
 
         Returns when it begins and how long it is, in units of the first period, and

@@ -1,18 +1,17 @@
 """Phases put before, after and over a schedule: warmup, cooldown, and switching."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from ..curves import Curve, Linear
 from ..domain import BOUNDARIES, NONNEGATIVE
 from ..errors import echoes
 from ..numerics import clamp, progress
 from ..schedule import Schedule, ScheduleLike, as_schedule, longest
-from ..tree import child, hyper, static
+from ..tree import child, hyper, length, static
 from ..types import Scalar, Vector
 
 
@@ -33,7 +32,7 @@ class Warmup(Schedule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        joins = Join.__args__
+        joins = get_args(Join)
         if self.join not in joins:
             raise ValueError(f"`Warmup.join` must be in {joins}, got {self.join!r}.")
 
@@ -199,9 +198,9 @@ def switch(schedules: Sequence[ScheduleLike], boundaries: Vector) -> Switch:
         [1.0, 0.75, 0.5, 0.1, 0.1]
     """
     parts = tuple(map(as_schedule, schedules))
-    if len(parts) != np.shape(boundaries)[0] + 1:
+    if len(parts) != length(boundaries) + 1:
         raise ValueError(
             "`switch` needs one more schedule than boundaries, "
-            f"got {len(parts)} schedules and {np.shape(boundaries)[0]} boundaries."
+            f"got {len(parts)} schedules and {length(boundaries)} boundaries."
         )
     return Switch(parts, boundaries)

@@ -4,7 +4,7 @@ import jax
 
 from ..domain import NONNEGATIVE, POSITIVE
 from ..errors import echoes
-from ..numerics import held, host, positive, scaled
+from ..numerics import at_least, held, host, positive, scaled
 from ..schedule import Schedule, ScheduleLike, as_schedule, require_end
 from ..tree import child, hyper
 from ..types import Scalar
@@ -48,8 +48,7 @@ class Shift(Schedule):
 
     @property
     def duration(self) -> Scalar:
-        left = self.inner.duration - self.steps
-        return host(left).maximum(left, 0.0)
+        return at_least(0.0, self.inner.duration - self.steps)
 
     def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
         return self.inner.at(t + self.steps, left)
