@@ -1,6 +1,11 @@
 """Learning-rate schedules that are functions, values and pytrees at once."""
 
+import importlib
+from types import ModuleType
+from typing import TYPE_CHECKING
+
 from . import curves as curves, recipes as recipes
+from .config import from_config as from_config, to_config as to_config
 from .leaves import *
 from .recipes import *
 from .schedule import (
@@ -17,3 +22,14 @@ from .schedule import (
 )
 from .transforms import *
 from .tree import as_arrays as as_arrays, check as check
+
+
+if TYPE_CHECKING:
+    from . import plotting as plotting, search as search
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Loads what most programs do without, on first use."""
+    if name in ("plotting", "search"):
+        return importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

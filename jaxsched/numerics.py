@@ -161,14 +161,43 @@ def expm1(x: jax.Array) -> jax.Array:
     small = abs(x) < 1
     near = jnp.where(small, x, 0.0)
     series = jnp.ones_like(near)
-    for order in range(13, 1, -1):
+    for order in range(18, 1, -1):
         series = 1 + near / order * series
     return jnp.where(small, near * series, jnp.exp(x) - 1)
 
 
+def growth(x: Scalar) -> jax.Array:
+    """Returns `(exp(x) - 1) / x`, which is smooth where `x` is 0."""
+    here = host(x)
+    small = abs(x) < 1e-2
+    near = here.where(small, x, 0.0)
+    far = here.where(small, 1.0, x)
+    series = 1 + near / 2 * (1 + near / 3 * (1 + near / 4 * (1 + near / 5)))
+    quotient: jax.Array = here.where(small, series, here.expm1(far) / far)
+    return quotient
+
+
+def geometric_sum(ratio: Scalar, count: Scalar) -> jax.Array:
+    """Returns `1 + ratio + ... + ratio ** (count - 1)`, for `ratio > 0`.
+
+    A whole ratio has a whole sum, which no rounding may take away from it.
+    """
+    here = host(ratio, count)
+    rate = here.log(positive(ratio))
+    smooth: jax.Array = count * growth(count * rate) / growth(rate)
+    several = here.where(ratio > 1, ratio, 2.0)
+    exact = here.round((several**count - 1) / (several - 1))
+    exact = here.where(ratio == 1, count, exact)
+    whole = (ratio == here.round(ratio)) & (ratio >= 1)
+    if here is np:
+        return np.where(whole, exact, smooth)
+    # The value is exact, and the derivative that of the formula.
+    return smooth + lax.stop_gradient(jnp.where(whole, exact - smooth, 0.0))
+
+
 def host(*values: Scalar) -> ModuleType:
-    """Returns `numpy` if all `values` are Python numbers, and else `jax.numpy`.
+    """Returns `numpy` if all `values` are on the host, and else `jax.numpy`.
 
     What is computed from a schedule's hyperparameters then needs no device.
     """
-    return np if all(isinstance(value, float | int) for value in values) else jnp
+    return jnp if any(isinstance(value, jax.Array) for value in values) else np

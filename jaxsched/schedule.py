@@ -14,6 +14,7 @@ from typing import Any, TypeAlias, final
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 
 from .domain import NONNEGATIVE
@@ -62,8 +63,25 @@ class Schedule(Tree):
         Raises:
             TypeError: If `step` is not real.
         """
+        if isinstance(step, int | float) and self._numbers is not None:
+            program, numbers = self._numbers
+            numbers = numbers.copy()
+            numbers[-1] = step
+            return program(numbers)
         value: jax.Array = _value(self, as_time(step))
         return value
+
+    @functools.cached_property
+    def _numbers(self) -> "tuple[Callable[[np.ndarray], jax.Array], np.ndarray] | None":
+        """What a call with a Python number dispatches, if all leaves are numbers too.
+
+        They travel in one array, with room for the step at its end: each argument of
+        a compiled program takes time of its own.
+        """
+        leaves, structure = jax.tree.flatten(self)
+        if all(isinstance(leaf, float) for leaf in leaves):
+            return _program(structure), np.array([*leaves, 0.0])
+        return None
 
     @final
     def at(self, t: jax.Array, left: Scalar | None = None) -> jax.Array:
@@ -130,6 +148,19 @@ def _value(schedule: Schedule, step: ArrayLike) -> jax.Array:
     return schedule.at(as_float(step))
 
 
+@functools.lru_cache
+def _program(structure: Any) -> Callable[[np.ndarray], jax.Array]:
+    """The same, of the leaves of a schedule and the step, all in one array."""
+
+    @functools.partial(jax.jit, inline=True)
+    def value(numbers: jax.Array) -> jax.Array:
+        *leaves, step = as_float(numbers)
+        result: jax.Array = structure.unflatten(leaves).at(step)
+        return result
+
+    return value
+
+
 ScheduleLike: TypeAlias = Schedule | Scalar
 """A schedule, or a number that stands for a constant one."""
 
@@ -187,14 +218,12 @@ class Pointwise(Schedule):
         """Returns the combination of two values, elementwise."""
 
     def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
-        duration = self.duration
-        # A part that ends when the whole does has as long left.
-        lefts = (
-            jnp.where(part.duration == duration, left, part.duration - t)
-            for part in self.parts
-        )
+        durations = [part.duration for part in self.parts]
+        end = longest(durations)
         values = (
-            part.at(t, left) for part, left in zip(self.parts, lefts, strict=True)
+            # A part that ends when the whole does has as long left.
+            part.at(t, jnp.where(duration == end, left, duration - t))
+            for part, duration in zip(self.parts, durations, strict=True)
         )
         return functools.reduce(self.combine, values)
 

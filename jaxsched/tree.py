@@ -82,6 +82,10 @@ class Tree(abc.ABC):
         )
         return f"{type(self).__qualname__}({', '.join(shown)})"
 
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields, and nothing that was derived from them and kept."""
+        return {field.name: getattr(self, field.name) for field in fields(type(self))}
+
     def replace(self, **changes: Any) -> Self:
         """Returns a copy with some fields changed, converted and checked anew."""
         return dataclasses.replace(self, **changes)  # type: ignore[type-var]
@@ -205,6 +209,8 @@ def _as_real(given: Any) -> Any:
         if jnp.issubdtype(given.dtype, jnp.complexfloating):
             raise TypeError
         return given if given.dtype == dtype else given.astype(dtype)
+    if isinstance(given, str | bytes):
+        raise TypeError
     if isinstance(given, list | tuple):
         if any(isinstance(item, jax.Array) for item in given):
             return _as_real(jnp.stack([jnp.asarray(item) for item in given]))

@@ -1,15 +1,13 @@
 """Cycles: a schedule run again and again, each time as before, or scaled."""
 
 import math
-from collections.abc import Callable
-from typing import Any
-
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from ..domain import COUNT, POSITIVE, REAL
 from ..errors import echoes
-from ..numerics import host, periods, scaled
+from ..numerics import geometric_sum, host, periods, positive, scaled
 from ..schedule import Schedule, ScheduleLike, as_schedule, require_end
 from ..tree import child, hyper
 from ..types import Scalar
@@ -37,12 +35,7 @@ class Repeat(Schedule):
 
 
 class ScaledRepeat(Schedule):
-    """Runs `inner` again and again, each time longer and higher by a factor.
-
-    The cycle that a step belongs to is found by bisection over the binary digits of
-    its number. Lengths are added up exactly, as far as they are whole numbers, so a
-    restart is at its step, where a logarithm would miss it; and 1 is no special case.
-    """
+    """Runs `inner` again and again, each time longer and higher by a factor."""
 
     inner: Schedule = child()
     times: Scalar = hyper(COUNT, default=math.inf)
@@ -51,62 +44,49 @@ class ScaledRepeat(Schedule):
 
     @property
     def duration(self) -> Scalar:
-        here = host(self.times, self.period_multiplier, self.inner.duration)
+        here = host(self.times, self.period_multiplier)
         finite = here.isfinite(self.times)
         times = here.where(finite, self.times, 0.0)
-        cycles, scale, _ = self._cycles(lambda count, _: count <= times)
         whole = here.floor(times)
-        total = (cycles + (times - whole) * scale) * self.inner.duration
-        duration: Scalar = here.where(finite, total, math.inf)
-        return duration
+        last = (times - whole) * self.period_multiplier**whole
+        cycles = geometric_sum(self.period_multiplier, whole) + last
+        return scaled(here.where(finite, cycles, math.inf), self.inner.duration)
 
     def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
-        period = self.inner.duration
-        last = jnp.ceil(self.times) - 1
-        before, length, height = self._cycles(
-            lambda count, total: (count <= last) & (total * period <= t)
-        )
-        since = t - before * period
-        left = (before + length) * period - t
-        value = self.inner.at(since / length, left / length)
-        return value * height
+        period, ratio = self.inner.duration, self.period_multiplier
+        cycle = jnp.minimum(self._cycle(t), jnp.ceil(self.times) - 1)
+        begin = geometric_sum(ratio, cycle) * period
+        length = positive(ratio) ** cycle
+        since = t - begin
+        value = self.inner.at(since / length, (length * period - since) / length)
+        return value * self.value_multiplier**cycle
 
-    def _cycles(
-        self, reached: Callable[[Any, Any], Any]
-    ) -> tuple[Scalar, Scalar, Scalar]:
-        """Finds the last cycle that is `reached`, given its number and its begin.
+    def _cycle(self, t: jax.Array) -> jax.Array:
+        """Returns how many cycles are over at time `t`.
 
-        Returns when it begins and how long it is, in units of the first period, and
-        what it multiplies the values by.
+        The logarithm that solves for it may be off by one at a restart, so that the
+        cycles around it are compared with the time itself.
         """
-        here = host(self.period_multiplier, self.value_multiplier)
-        length, height = self.period_multiplier, self.value_multiplier
-        total: Any = 1.0
-        doubled = []
-        for _ in range(DIGITS):
-            doubled.append((total, length, height))
-            total = here.minimum(total * (1 + length), HUGE)
-            length = here.minimum(length * length, HUGE)
-            height = here.minimum(height * height, HUGE)
+        period, ratio = self.inner.duration, positive(self.period_multiplier)
+        periods = t / positive(period)
+        grows = ratio != 1
+        rate = jnp.where(grows, jnp.log(ratio), 1.0)
+        grown = jnp.log(positive(1 + periods * (ratio - 1)))
+        guess = jnp.where(grows, grown / rate, periods)
+        lower = jnp.clip(jnp.floor(guess) - 1, 0.0, MOST_CYCLES)
+        later = jnp.stack([lower + 1, lower + 2, lower + 3])
+        begun = geometric_sum(ratio, later) * period <= t * self._rounding()
+        return lax.stop_gradient(lower + jnp.sum(begun, axis=0, dtype=t.dtype))
 
-        count, before, length, height = 0.0, 0.0, 1.0, 1.0
-        for digit in reversed(range(DIGITS)):
-            total, longer, higher = doubled[digit]
-            number, begin = count + 2.0**digit, before + length * total
-            later = reached(number, begin)
-            here = host(later)
-            count = here.where(later, number, count)
-            before = here.where(later, begin, before)
-            length = here.where(later, here.minimum(length * longer, HUGE), length)
-            height = here.where(later, here.minimum(height * higher, HUGE), height)
-        return before, length, height
+    def _rounding(self) -> jax.Array:
+        """Returns what a time may exceed itself by, where lengths are not whole."""
+        ratio = jnp.asarray(self.period_multiplier)
+        epsilon = jnp.finfo(ratio.dtype).eps
+        return jnp.where(ratio == jnp.round(ratio), 1.0, 1 + 8 * epsilon)
 
 
-DIGITS = 24
-"""As many cycles as a float32 counts: 2**24."""
-
-HUGE = 1e18
-"""Where lengths and values stop growing: their products are still finite."""
+MOST_CYCLES = 2.0**24
+"""As many as a float32 counts."""
 
 
 @echoes
