@@ -1,8 +1,8 @@
 """Learning-rate schedules that are functions, values and pytrees at once."""
 
-import importlib
-from types import ModuleType
-from typing import TYPE_CHECKING
+import importlib as _importlib
+import types as _types
+import typing as _typing
 
 from . import curves as curves, recipes as recipes
 from .config import from_config as from_config, to_config as to_config
@@ -24,12 +24,12 @@ from .transforms import *
 from .tree import as_arrays as as_arrays, check as check
 
 
-if TYPE_CHECKING:
+if _typing.TYPE_CHECKING:
     from . import plotting as plotting, search as search
 
 
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> _types.ModuleType:
     """Loads what most programs do without, on first use."""
     if name in ("plotting", "search"):
-        return importlib.import_module(f".{name}", __name__)
+        return _importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

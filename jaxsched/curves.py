@@ -129,16 +129,19 @@ class Tanh(Curve):
 def _logistic(u: jax.Array, v: jax.Array, low: Scalar, high: Scalar) -> Weights:
     """The part of the logistic function from `low` to `high`, scaled to [0, 1].
 
-    `s(a) - s(b)` is `s(a) s(-b) (1 - exp(b - a))`, which does not cancel.
+    `s(low + x) - s(low)` is `s(low) (1 - exp(-x)) / (1 + exp(-low - x))`, which does
+    not cancel. Beyond 80, `s` is 1 to any number of digits, and `exp` overflows.
     """
-    width = jnp.asarray(high - low)
+    low, high = jnp.clip(low, -80.0, 80.0), jnp.clip(high, -80.0, 80.0)
+    width = high - low
     curved = width != 0
     width = jnp.where(curved, width, 1.0)
-    x = low * v + high * u
-    whole = expm1(-width)
-    ratio = jax.nn.sigmoid
-    to_end = ratio(x) / ratio(high) * expm1(-width * u) / whole
-    to_start = ratio(-x) / ratio(-low) * expm1(-width * v) / whole
+
+    def rise(part: jax.Array, below: jax.Array) -> jax.Array:
+        passed = expm1(-width * part) / (1 + below * jnp.exp(-width * part))
+        return passed * (1 + below * jnp.exp(-width)) / expm1(-width)
+
+    to_end, to_start = rise(u, jnp.exp(-low)), rise(v, jnp.exp(high))
     return jnp.where(curved, to_end, u), jnp.where(curved, to_start, v)
 
 
@@ -193,7 +196,7 @@ class Hyperbolic(Curve):
 
     def __call__(self, u: jax.Array, v: jax.Array, /) -> Weights:
         whole = positive(2 - self.ratio)
-        square = v * (2 - self.ratio * (1 + u)) / whole
+        square = v * (2 * (1 - self.ratio) + self.ratio * v) / whole
         to_start = jnp.where(square > 0, jnp.sqrt(positive(square)), 0.0)
         return u * (2 - self.ratio * u) / (whole * (1 + to_start)), to_start
 

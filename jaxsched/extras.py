@@ -12,7 +12,7 @@ def extra(name: str) -> Iterator[None]:
         name: The extra, as in `pip install "jaxsched[name]"`.
 
     Raises:
-        ImportError: If a module is missing.
+        ImportError: If it does fail.
 
     Example:
         >>> with extra("search"):
@@ -22,5 +22,5 @@ def extra(name: str) -> Iterator[None]:
     """
     try:
         yield
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         raise ImportError(f'{error}; pip install "jaxsched[{name}]"') from None

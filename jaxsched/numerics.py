@@ -121,12 +121,12 @@ def power(base: Scalar, numerator: jax.Array, denominator: Scalar) -> jax.Array:
     """
     base, denominator = positive(base), positive(denominator)
     quotient = numerator / denominator
-    quotient_high, quotient_low = _halves(quotient)
-    high, low = _halves(denominator)
-    lost = numerator - quotient_high * high
+    # Without rounding, nothing is lost: what is has no derivative.
+    quotient_high, quotient_low = _halves(fixed(quotient))
+    high, low = _halves(fixed(denominator))
+    lost = fixed(numerator) - quotient_high * high
     lost = lost - quotient_high * low - quotient_low * high - quotient_low * low
-    # Without rounding, `lost` is 0: so is its derivative.
-    correction = lax.stop_gradient(jnp.log(base) * (lost / denominator))
+    correction = jnp.log(fixed(base)) * (lost / fixed(denominator))
     return base**quotient * (1 + correction)
 
 
@@ -185,14 +185,18 @@ def geometric_sum(ratio: Scalar, count: Scalar) -> jax.Array:
     here = host(ratio, count)
     rate = here.log(positive(ratio))
     smooth: jax.Array = count * growth(count * rate) / growth(rate)
+    ratio = fixed(ratio)
     several = here.where(ratio > 1, ratio, 2.0)
     exact = here.round((several**count - 1) / (several - 1))
     exact = here.where(ratio == 1, count, exact)
-    whole = (ratio == here.round(ratio)) & (ratio >= 1)
-    if here is np:
-        return np.where(whole, exact, smooth)
+    whole = (ratio >= 1) & (ratio == here.round(ratio))
     # The value is exact, and the derivative that of the formula.
-    return smooth + lax.stop_gradient(jnp.where(whole, exact - smooth, 0.0))
+    return smooth + here.where(whole, exact - fixed(smooth), 0.0)
+
+
+def fixed(x: Any) -> Any:
+    """Returns `x` as a constant: its derivative is 0."""
+    return lax.stop_gradient(x) if isinstance(x, jax.Array) else x
 
 
 def host(*values: Scalar) -> ModuleType:

@@ -74,11 +74,11 @@ class Tree(abc.ABC):
 
     def __repr__(self) -> str:
         """An expression that builds the node, where its leaves are not arrays."""
+        given = ((field, getattr(self, field.name)) for field in fields(type(self)))
         shown = (
-            f"{field.name}={_shown(getattr(self, field.name))}"
-            for field in fields(type(self))
-            if getattr(self, field.name) is not field.default
-            and getattr(self, field.name) != field.default
+            f"{field.name}={_shown(value)}"
+            for field, value in given
+            if not (isinstance(value, float | str) and value == field.default)
         )
         return f"{type(self).__qualname__}({', '.join(shown)})"
 

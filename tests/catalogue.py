@@ -44,6 +44,7 @@ def inverse_node(place):
 
 RATE, MOMENTUM = js.one_cycle(1.0, total_steps=100)
 DECAY = js.cosine(1.0, 0.1, 60)
+WAVE = [0.5, *(0.625 + 0.375 * math.sin(n**2 / 250) for n in range(1, 89)), 0.25]
 BETWEEN = (0.0, 1.0)
 
 LEAVES = {
@@ -77,7 +78,7 @@ LEAVES = {
         js.piecewise_linear([0, 30, 60], [0.2, 1.0, 0.1], curves.Cosine()),
         *(0.2, 0.1, (0.1, 1.0)),
     ),
-    "table": Row(js.table([0.5, 1.0, 0.25]), 0.5, 0.25, (0.25, 1.0)),
+    "table": Row(js.table(WAVE), 0.5, 0.25, (0.25, 1.0)),
     "custom": Row(js.custom(gaussian, peak=1.0, width=50), 1.0, None),
     "chebyshev": Row(
         js.chebyshev(0.05, largest=1.0, total_steps=64),
@@ -87,7 +88,7 @@ LEAVES = {
         js.chebyshev(0.05, largest=1.0, total_steps=64, fractal=False),
         *(inverse_node(0.5), inverse_node(63.5), (1.0, 20.0), 8),
     ),
-    "silver": Row(js.silver(1.0), math.sqrt(2), None, (1.4, 200.0), 1),
+    "silver": Row(js.silver(1.0), math.sqrt(2), None, (1.4, 1200.0), 1),
 }
 
 CURVES = {
@@ -240,11 +241,11 @@ RECIPES = {
     "power_scheduler": Row(
         js.power_scheduler(
             *(0.02,),
-            batch_size=128,
-            tokens_per_step=2**19,
-            warmup_steps=100,
-            decay_steps=1000,
-            total_steps=9000,
+            batch_size=8,
+            tokens_per_step=2**11,
+            warmup_steps=5,
+            decay_steps=20,
+            total_steps=100,
         ),
         *(0.0, 0.0, (0.0, 0.02)),
     ),

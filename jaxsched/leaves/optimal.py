@@ -34,9 +34,8 @@ class Chebyshev(Schedule):
         total = positive(self.total_steps)
         step = jnp.floor(jnp.minimum(t, total - 1))
         node = _fractal(step, total) if self.fractal else step
-        middle = (self.largest + self.smallest) / 2
-        radius = (self.largest - self.smallest) / 2
-        return 1 / positive(middle - radius * jnp.cos(jnp.pi * (node + 0.5) / total))
+        above = jnp.sin(jnp.pi / 2 * (node + 0.5) / total) ** 2
+        return 1 / positive(self.smallest + (self.largest - self.smallest) * above)
 
 
 def _fractal(step: jax.Array, total: Scalar) -> jax.Array:

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from ..domain import INSIDE
 from ..errors import echoes
 from ..leaves import Endless, linear, natural_exponential
-from ..numerics import expm1, positive
+from ..numerics import positive
 from ..schedule import Schedule
 from ..transforms import shift
 from ..tree import as_leaf, hyper
@@ -110,38 +110,37 @@ def radam_warmup(peak: Scalar, *, beta2: Scalar) -> Schedule:
         Liu et al., 2020, *On the Variance of the Adaptive Learning Rate and Beyond*,
         section 4.2, https://arxiv.org/abs/1908.03265.
     """
-    return peak * Rectification(beta2)
+    return peak * Rectification(1 - as_leaf(beta2, INSIDE, "beta2"))
 
 
 class Rectification(Endless):
     """`sqrt((r - 4) (r - 2) s / ((s - 4) (s - 2) r))`, and 0 where `r <= 4`.
 
-    With `n = t + 1`, `s = 2 / (1 - beta2) - 1` and
+    With `n = t + 1` and `beta2 = 1 - rate`, these are `s = 2 / (1 - beta2) - 1` and
     `r = s - 2 n beta2**n / (1 - beta2**n)`.
     """
 
-    beta2: Scalar = hyper(INSIDE)
+    rate: Scalar = hyper(INSIDE)
 
     def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
-        # As it stands, `r` is the small difference of two large numbers: with
-        # `x = -n log(beta2)` it is `g (1 - x / (exp(x) - 1))`, plus what `s` exceeds
-        # `g = -2 / log(beta2)` by, which is a sixth of `1 - beta2`, and little more.
-        rate = 1 - self.beta2
-        g = -2 / jnp.log(self.beta2)
-        excess = rate / 6 * (1 + rate / 2 * (1 + rate * 19 / 30))
-        x = 2 * (t + 1) / g
-        r = g * _one_less_quotient(x) + excess
-        s = g + excess
+        n, s = t + 1, 2 / positive(self.rate) - 1
+        # As it stands, `r` is the small difference of two large numbers. With
+        # `beta2 = exp(-2 y)` it is `coth(y) - n (coth(n y) - 1)`.
+        y = -jnp.log1p(-self.rate) / 2
+        r = n * _coth_short_of_its_bound(n * y) + 1 - _coth_short_of_its_bound(y)
         able = r > 4
         r = jnp.where(able, r, 5.0)
         variance = (r - 4) * (r - 2) * s / positive((s - 4) * (s - 2) * r)
         return jnp.where(able, jnp.sqrt(variance), 0.0)
 
 
-def _one_less_quotient(x: jax.Array) -> jax.Array:
-    """Returns `1 - x / (exp(x) - 1)`, by its series where that would cancel."""
-    small = x < 0.3
-    near = jnp.where(small, x, 0.0)
-    far = jnp.minimum(jnp.where(small, 1.0, x), 80.0)
-    series = near / 2 - near**2 / 12 + near**4 / 720 - near**6 / 30240
-    return jnp.where(small, series, 1 - far / expm1(far))
+def _coth_short_of_its_bound(y: jax.Array) -> jax.Array:
+    """Returns `1 + 1 / y - coth(y)`, for `y >= 0`."""
+    small = y < 0.25
+    near, far = jnp.where(small, y, 0.0), jnp.where(small, 1.0, y)
+    # The coefficients are those of the Laurent series of `coth`.
+    square = near**2
+    series = -1382 / 638512875 * square + 2 / 93555
+    for coefficient in (-1 / 4725, 2 / 945, -1 / 45, 1 / 3):
+        series = coefficient + square * series
+    return jnp.where(small, 1 - near * series, 1 / far - 2 / jnp.expm1(2 * far))

@@ -202,6 +202,9 @@ def warmup_exponential(
         >>> lr = warmup_exponential(0.1, warmup_steps=10, total_steps=110)
         >>> [round(float(lr(step)), 3) for step in (0, 5, 10, 60, 110)]
         [0.0, 0.05, 0.1, 0.01, 0.001]
+
+    Source:
+        Tan & Le, 2019, *EfficientNet*, section 5.2, https://arxiv.org/abs/1905.11946.
     """
     decay_steps = rest(total_steps, warmup_steps=warmup_steps)
     end = peak / 100 if end is None else end

@@ -1,13 +1,13 @@
 """Cycles: a schedule run again and again, each time as before, or scaled."""
 
 import math
+
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from ..domain import COUNT, POSITIVE, REAL
 from ..errors import echoes
-from ..numerics import geometric_sum, host, periods, positive, scaled
+from ..numerics import fixed, geometric_sum, host, periods, positive, scaled
 from ..schedule import Schedule, ScheduleLike, as_schedule, require_end
 from ..tree import child, hyper
 from ..types import Scalar
@@ -65,24 +65,19 @@ class ScaledRepeat(Schedule):
         """Returns how many cycles are over at time `t`.
 
         The logarithm that solves for it may be off by one at a restart, so that the
-        cycles around it are compared with the time itself.
+        cycles around it are compared with the time itself; where lengths are not
+        whole, as far as rounding lets them.
         """
-        period, ratio = self.inner.duration, positive(self.period_multiplier)
-        periods = t / positive(period)
-        grows = ratio != 1
-        rate = jnp.where(grows, jnp.log(ratio), 1.0)
-        grown = jnp.log(positive(1 + periods * (ratio - 1)))
-        guess = jnp.where(grows, grown / rate, periods)
+        t, period = fixed(t), fixed(self.inner.duration)
+        ratio = fixed(positive(self.period_multiplier))
+        grown = jnp.log(positive(1 + t / positive(period) * (ratio - 1)))
+        rate = jnp.where(ratio == 1, 1.0, jnp.log(ratio))
+        guess = jnp.where(ratio == 1, t / positive(period), grown / rate)
         lower = jnp.clip(jnp.floor(guess) - 1, 0.0, MOST_CYCLES)
+        rounding = jnp.where(ratio == jnp.round(ratio), 0.0, 8 * jnp.finfo(t.dtype).eps)
         later = jnp.stack([lower + 1, lower + 2, lower + 3])
-        begun = geometric_sum(ratio, later) * period <= t * self._rounding()
-        return lax.stop_gradient(lower + jnp.sum(begun, axis=0, dtype=t.dtype))
-
-    def _rounding(self) -> jax.Array:
-        """Returns what a time may exceed itself by, where lengths are not whole."""
-        ratio = jnp.asarray(self.period_multiplier)
-        epsilon = jnp.finfo(ratio.dtype).eps
-        return jnp.where(ratio == jnp.round(ratio), 1.0, 1 + 8 * epsilon)
+        begun = geometric_sum(ratio, later) * period <= (t * (1 + rounding))[None]
+        return lower + jnp.sum(begun, axis=0, dtype=t.dtype)
 
 
 MOST_CYCLES = 2.0**24

@@ -1,0 +1,9 @@
+"""Runs the command line: `python -m jaxsched`."""
+
+import sys
+
+from .cli import main
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,239 @@
+"""The laws of composition, and what is special to single nodes."""
+
+import math
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+import jaxsched as js
+from jaxsched import curves
+
+
+STEPS = np.arange(-2, 60)
+EPSILON = float(jnp.finfo(jnp.result_type(float)).eps)
+UP, FLAT, DOWN = js.linear(0, 1, 5), js.constant(1, 5), js.cosine(1, 0.1, 25)
+
+lengths = st.integers(0, 5)
+rates = st.floats(-10, 10, width=32, allow_subnormal=False)
+
+
+def same(first, second, ulps=0):
+    chex.assert_trees_all_close(first(STEPS), second(STEPS), rtol=ulps * EPSILON)
+
+
+def test_chaining_is_associative():
+    chex.assert_trees_all_equal((UP >> FLAT) >> DOWN, UP >> (FLAT >> DOWN))
+    chex.assert_trees_all_equal(js.chain(UP, FLAT, DOWN), UP.then(FLAT).then(DOWN))
+
+
+def test_adding_and_multiplying_are_associative():
+    chex.assert_trees_all_equal((UP + FLAT) + DOWN, UP + (FLAT + DOWN))
+    chex.assert_trees_all_equal((UP * FLAT) * DOWN, UP * (FLAT * DOWN))
+
+
+def test_durations_add_up():
+    assert (UP >> FLAT >> DOWN).duration == 35.0
+    assert js.stretch(DOWN, 3).duration == 75.0
+    assert js.repeat(DOWN, 3).duration == 75.0
+    assert js.repeat(DOWN, 3, period_multiplier=2).duration == 175.0
+    assert js.repeat(DOWN, 2.5, period_multiplier=2).duration == 125.0
+    assert (UP + DOWN).duration == 25.0
+    assert js.delay(UP, 3).duration == 8.0
+    assert js.shift(DOWN, 3).duration == 22.0
+    assert js.repeat(UP).duration == math.inf
+
+
+def test_multiplication_distributes_over_chaining():
+    same(2 * (UP >> DOWN), (2 * UP) >> (2 * DOWN))
+
+
+def test_arithmetic_is_that_of_the_values():
+    rates = DOWN(STEPS)
+    for schedule, expected in (
+        (DOWN + 1, rates + 1),
+        (1 - DOWN, 1 - rates),
+        (DOWN - UP, rates - UP(STEPS)),
+        (-DOWN, -rates),
+        (DOWN / 2, rates / 2),
+        (1 / DOWN, 1 / rates),
+        (UP / DOWN, UP(STEPS) / rates),
+    ):
+        chex.assert_trees_all_close(schedule(STEPS), expected, rtol=2 * EPSILON)
+
+
+def test_reversing_twice_changes_nothing():
+    same(js.reverse(js.reverse(UP >> DOWN)), UP >> DOWN)
+
+
+def test_reversing_a_chain_reverses_its_order():
+    same(js.reverse(UP >> DOWN), js.reverse(DOWN) >> js.reverse(UP), ulps=2)
+
+
+def test_stretching_keeps_the_tail_of_a_decay():
+    # 3 is no power of two: a clock that only counts up would lose these digits.
+    steps = 3 * 2**20 - np.arange(1, 100)
+    slow = js.stretch(js.linear(1.0, 0.0, 2**20), 3)
+    expected = jnp.asarray(np.arange(1, 100) / (3 * 2**20), float)
+    chex.assert_trees_all_close(slow(steps), expected, rtol=4 * EPSILON)
+
+
+def test_a_number_prolongs_nothing():
+    assert (UP + 1).duration == UP.duration
+    assert (2 * UP).duration == UP.duration
+
+
+def test_a_new_part_begins_at_its_step():
+    schedule = UP >> js.constant(7.0, 2) >> DOWN
+    assert [float(schedule(step)) for step in (5, 6, 7)] == [7.0, 7.0, 1.0]
+
+
+def test_a_number_may_come_first_or_last():
+    assert float((0.5 >> UP)(0)) == 0.0
+    assert float((UP >> 0.5)(5)) == 0.5
+
+
+@pytest.mark.parametrize("multiplier", [1, 2, 3, 10])
+@pytest.mark.parametrize("period", [1, 5, 10])
+def test_restarts_are_at_their_steps(multiplier, period):
+    cycles = js.repeat(
+        js.linear(1.0, 0.0, period), period_multiplier=multiplier, value_multiplier=0.5
+    )
+    begins = period * np.cumsum([0, *(multiplier**i for i in range(7))])
+    chex.assert_trees_all_equal(cycles(begins), jnp.asarray(0.5 ** np.arange(8), float))
+    if period > 1:
+        assert (cycles(begins[1:] - 1) < 0.5 ** np.arange(7)).all()
+
+
+def test_restarts_may_be_a_fraction_longer_each_time():
+    cycles = js.repeat(js.linear(1.0, 0.0, 10), period_multiplier=1.5)
+    begins = np.array([0.0, 10.0, 25.0, 47.5, 81.25])
+    chex.assert_trees_all_close(cycles(begins), jnp.ones(5), rtol=1e-5)
+    assert float(cycles(24)) == pytest.approx(1 / 15, rel=1e-5)
+
+
+def test_the_multiplier_of_periods_has_its_derivative_at_one():
+    def rate(multiplier):
+        return js.repeat(js.linear(1.0, 0.0, 10), period_multiplier=multiplier)(43.0)
+
+    # The fifth cycle begins at 10 (1 + m + m^2 + m^3), and is 10 m^4 steps long.
+    expected = (10 * (1 + 2 + 3) + 3 * 4) / 10
+    chex.assert_trees_all_close(
+        jax.grad(rate)(1.0), jnp.asarray(expected, float), rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("times", [1, 2, 1000])
+def test_repeating_ends_at_the_end_of_the_last_cycle(times):
+    schedule = js.repeat(js.linear(0.0, 1.0, 3), times)
+    last = schedule.duration
+    assert [float(schedule(step)) for step in (last - 3, last, last + 9)] == [0, 1, 1]
+
+
+def test_a_staircase_holds_each_value():
+    stairs = js.staircase(js.linear(0.0, 1.0, 10), 4)
+    expected = jnp.asarray([0, 0, 0, 0, 0.4, 0.4, 0.4, 0.4, 0.8, 0.8, 0.8, 0.8, 1.0])
+    chex.assert_trees_all_close(stairs(np.arange(13)), expected.astype(float))
+
+
+@pytest.mark.parametrize("every", [3, 7, 10, 30, 41, 49, 97, 1000])
+def test_a_step_decays_at_each_multiple_of_its_length(every):
+    schedule = js.step_decay(1.0, 0.5, every)
+    at = every * np.arange(1, 12)
+    halves = 0.5 ** np.arange(0, 12)
+    chex.assert_trees_all_close(schedule(at), jnp.asarray(halves[1:], float), rtol=1e-6)
+    chex.assert_trees_all_close(
+        schedule(at - 1), jnp.asarray(halves[:-1], float), rtol=1e-6
+    )
+
+
+def test_switching_keeps_the_clock():
+    halves = js.switch([UP, DOWN], [3])
+    chex.assert_trees_all_equal(
+        halves(STEPS), jnp.where(STEPS < 3, UP(STEPS), DOWN(STEPS))
+    )
+
+
+@pytest.mark.parametrize("join", ["prefix", "overlay", "multiply"])
+def test_a_warmup_of_no_steps_is_none(join):
+    same(js.warmup(DOWN, 0, join=join), DOWN)
+
+
+def test_a_warmup_reaches_what_it_warms_up_to():
+    decay = js.inverse_sqrt(1.0, 3)
+    assert float(js.warmup(decay, 4)(4)) == 1.0
+    chex.assert_trees_all_equal(js.warmup(decay, 4, join="overlay")(4), decay(4))
+    chex.assert_trees_all_equal(js.warmup(decay, 4, join="multiply")(4), decay(4))
+
+
+def test_a_cooldown_begins_at_the_value_it_finds():
+    decay = js.inverse_sqrt(1.0, 3)
+    cooled = js.cooldown(decay, 20, 10, end=0.01, curve=curves.Sqrt())
+    chex.assert_trees_all_equal(cooled(np.arange(21)), decay(np.arange(21)))
+    assert float(cooled(30)) == float(jnp.asarray(0.01, float))
+
+
+@settings(deadline=None, max_examples=60)
+@given(warmup=lengths, stable=lengths, decay=lengths)
+def test_phases_of_any_length_stay_within_their_rates(warmup, stable, decay):
+    total = warmup + stable + decay
+    schedule = js.wsd(
+        1.0, warmup_steps=warmup, decay_steps=decay, total_steps=total, end=0.1
+    )
+    rates = np.asarray(schedule(np.arange(-1, 18)))
+    assert np.isfinite(rates).all()
+    assert ((rates >= 0) & (rates <= 1)).all()
+    assert rates[-1] == np.float32(0.1) or rates[-1] == 0.1
+    if stable:
+        assert float(schedule(warmup)) == 1.0
+
+
+@settings(deadline=None, max_examples=40)
+@given(start=rates, end=rates, steps=st.integers(1, 10**9))
+def test_ramps_are_monotone_and_reach_both_ends(start, end, steps):
+    schedule = js.linear(start, end, steps)
+    values = np.asarray(schedule(np.linspace(0, steps, 57)))
+    assert values[0] == start
+    assert values[-1] == end
+    slack = 4 * np.spacing(np.abs(values).max())
+    assert (np.sign(end - start) * np.diff(values) >= -slack).all()
+
+
+@pytest.mark.parametrize(
+    "curve",
+    [
+        c() if i != 2 else c(2.0)
+        for i, c in enumerate(
+            (curves.Linear, curves.Cosine, curves.Power, curves.Sqrt, curves.Square)
+        )
+    ],
+)
+def test_weights_of_a_curve_sum_to_one(curve):
+    u = jnp.linspace(0, 1, 101)
+    to_end, to_start = curve(u, 1 - u)
+    chex.assert_trees_all_close(to_end + to_start, jnp.ones_like(u), rtol=4 * EPSILON)
+
+
+def test_curves_transform_each_other():
+    def shape(curve):
+        return js.ramp(0.0, 1.0, 57, curve)
+
+    cube, square = curves.Power(3.0), curves.Power(2.0)
+    same(shape(curves.Reversed(curves.Reversed(cube))), shape(cube))
+    same(shape(curves.Reversed(square)), shape(curves.Square()), ulps=8)
+    same(shape(curves.Reversed(curves.Power(0.5))), shape(curves.Sqrt()), ulps=8)
+    same(shape(curves.KDecay(2.0)), shape(curves.Square()), ulps=8)
+    same(shape(curves.Rex(1.0)), shape(curves.Linear()), ulps=4)
+    same(shape(curves.Reciprocal(0.1)), shape(curves.Rex(10.0)), ulps=8)
+    same(shape(curves.Mirrored(curves.Linear())), shape(curves.Linear()), ulps=8)
+    same(shape(curves.Tanh(-3.0, 3.0)), shape(curves.Sigmoid(-6.0, 6.0)), ulps=4)
+    same(shape(curves.Hyperbolic(1.0)), shape(curves.Linear()), ulps=16)
+    same(shape(curves.Exponential(1.0)), shape(curves.Linear()), ulps=4)
+
+
+def test_an_exponential_curve_is_straight_in_log_space():
+    along = js.ramp(1.0, 0.01, 40, curves.Exponential(0.01))
+    same(along, js.exponential(1.0, 0.01, 40), ulps=32)

@@ -1,0 +1,246 @@
+"""What must hold of every schedule there is."""
+
+import json
+import math
+import pickle
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from jax.experimental import checkify
+
+import jaxsched as js
+from jaxsched.domain import NONNEGATIVE
+from jaxsched.tree import hypers
+
+from .catalogue import CATALOGUE, CURVES, LEAVES, RECIPES, TRANSFORMS
+
+
+STEPS = np.arange(-3, 131)
+EPSILON = float(jnp.finfo(jnp.result_type(float)).eps)
+
+every_row = pytest.mark.parametrize("row", CATALOGUE.values(), ids=CATALOGUE.keys())
+every_schedule = pytest.mark.parametrize(
+    "schedule", [row.schedule for row in CATALOGUE.values()], ids=CATALOGUE.keys()
+)
+
+
+@jax.jit
+def values(schedule, steps):
+    return schedule(steps)
+
+
+def arrays(schedule):
+    return js.as_arrays(schedule)
+
+
+def has_end(schedule):
+    return math.isfinite(schedule.duration)
+
+
+def places(schedule):
+    """Steps before, at, in and after every part of a schedule, as floats."""
+    end = min(float(schedule.duration), 1000.0)
+    inside = [0.0, 1e-3, 0.5, 1.0, 5.0, 10.0, 20.0, 30.0, end / 3, end - 1, end]
+    return jnp.asarray([-2.0, *inside, end + 1e-3, end + 5], float)
+
+
+def test_every_schedule_is_in_the_catalogue():
+    listed = {name.split(",")[0] for name in (*LEAVES, *CURVES, *TRANSFORMS, *RECIPES)}
+    leaves, transforms = js.leaves.__dict__, js.transforms.__dict__
+    public = {
+        name
+        for name, value in {**leaves, **transforms, **js.recipes.__dict__}.items()
+        if callable(value) and name.islower() and not name.startswith("_")
+    }
+    assert public <= listed
+
+
+def test_every_curve_is_in_the_catalogue():
+    listed = {name.split(", ")[1] for name in CURVES}
+    known = {cls.__name__ for cls in js.curves.Curve.__subclasses__()}
+    assert known == listed
+
+
+@every_schedule
+def test_acts_elementwise_on_any_shape(schedule):
+    rates = schedule(STEPS)
+    chex.assert_shape(rates, STEPS.shape)
+    chex.assert_type(rates, jnp.result_type(float))
+    one_by_one = jnp.stack([schedule(step) for step in STEPS[::7]])
+    chex.assert_trees_all_close(rates[::7], one_by_one, rtol=8 * EPSILON)
+    chex.assert_trees_all_equal(schedule(STEPS.reshape(2, -1)), rates.reshape(2, -1))
+
+
+@every_row
+def test_stays_within_its_bounds(row):
+    rates = np.asarray(row.schedule(np.arange(2000) / 3))
+    assert np.isfinite(rates).all()
+    assert rates.min() >= row.low * (1 - 4 * EPSILON)
+    assert rates.max() <= row.high * (1 + 4 * EPSILON)
+
+
+@every_row
+def test_starts_and_ends_exactly(row):
+    def expect(step, value):
+        for rate in (row.schedule(step), values(row.schedule, step)):
+            expected = jnp.asarray(value, float)
+            chex.assert_trees_all_close(rate, expected, rtol=row.ulps * EPSILON)
+
+    expect(0, row.start)
+    assert has_end(row.schedule) == (row.end is not None)
+    if row.end is not None:
+        expect(row.schedule.duration, row.end)
+
+
+@every_schedule
+def test_is_constant_outside_its_duration(schedule):
+    chex.assert_trees_all_equal(schedule(-7), schedule(0))
+    if has_end(schedule):
+        end = schedule.duration
+        chex.assert_trees_all_equal(schedule(end + 7), schedule(end))
+        chex.assert_trees_all_equal(schedule(end * 1e9 + 1), schedule(end))
+
+
+@every_schedule
+def test_is_unchanged_by_jit(schedule):
+    closed_over = jax.jit(schedule)(STEPS)
+    chex.assert_trees_all_close(closed_over, schedule(STEPS), rtol=8 * EPSILON)
+
+
+@every_schedule
+def test_values_do_not_recompile(schedule):
+    @jax.jit
+    @chex.assert_max_traces(n=1)
+    def call(schedule, step):
+        return schedule(step)
+
+    for factor in (1.0, 0.75, 0.5):
+        other = jax.tree.map(lambda leaf, factor=factor: leaf * factor, schedule)
+        assert jnp.isfinite(call(other, 3.0))
+
+
+@every_schedule
+def test_batches_over_every_hyperparameter(schedule):
+    scales = (1.0, 0.75, 0.5)
+    others = [
+        jax.tree.map(lambda leaf, scale=scale: leaf * scale, arrays(schedule))
+        for scale in scales
+    ]
+    batch = jax.tree.map(lambda *leaves: jnp.stack(leaves), *others)
+    rates = jax.vmap(values, in_axes=(0, None))(batch, STEPS)
+    one_by_one = jnp.stack([values(other, STEPS) for other in others])
+    chex.assert_trees_all_close(rates, one_by_one, rtol=16 * EPSILON)
+
+
+@every_schedule
+def test_has_finite_gradients_everywhere(schedule):
+    @jax.jit
+    def gradients(schedule, steps):
+        slope = jax.grad(lambda schedule, step: schedule(step), argnums=(0, 1))
+        return jax.vmap(slope, in_axes=(None, 0))(schedule, steps)
+
+    chex.assert_tree_all_finite(gradients(arrays(schedule), places(schedule)))
+
+
+@every_schedule
+def test_is_finite_when_phases_have_no_steps(schedule):
+    lengths = [path for path, _, domain in hypers(schedule) if domain is NONNEGATIVE]
+
+    @jax.jit
+    def at_all(schedule, steps):
+        value = jax.value_and_grad(lambda schedule, step: schedule(step))
+        return jax.vmap(value, in_axes=(None, 0))(schedule, steps)
+
+    steps = jnp.asarray([-1.0, 0.0, 0.5, 1.0, 40.0], float)
+    for gone in ([length] for length in lengths):
+        chex.assert_tree_all_finite(at_all(without(schedule, gone), steps))
+    chex.assert_tree_all_finite(at_all(without(schedule, lengths), steps))
+
+
+def without(schedule, lengths):
+    """Sets the hyperparameters at the paths `lengths` to 0, unchecked."""
+    leaves, structure = jax.tree_util.tree_flatten_with_path(arrays(schedule))
+    return structure.unflatten(
+        [
+            jnp.zeros_like(leaf) if jax.tree_util.keystr(path) in lengths else leaf
+            for path, leaf in leaves
+        ]
+    )
+
+
+@pytest.mark.skipif(not jax.config.jax_enable_x64, reason="needs the digits of x64")
+@every_schedule
+def test_gradients_match_finite_differences(schedule):
+    leaves, structure = jax.tree.flatten(arrays(schedule))
+    for step in (3.21, 17.3):
+        chex.assert_numerical_grads(
+            lambda *leaves, step=step: structure.unflatten(leaves)(step),
+            leaves,
+            order=1,
+            atol=1e-5,
+            rtol=1e-5,
+        )
+
+
+@every_schedule
+def test_is_an_optax_schedule(schedule):
+    assert not isinstance(schedule, optax.schedules.StatefulSchedule)
+    state = optax.inject_hyperparams(optax.sgd)(schedule).init({"w": jnp.ones(2)})
+    chex.assert_trees_all_equal(state.hyperparams["learning_rate"], schedule(0))
+
+
+@every_schedule
+def test_multiplication_by_a_number_commutes(schedule):
+    for number in (2, 2.0, np.float32(2), jnp.asarray(2.0)):
+        chex.assert_trees_all_equal(
+            (number * schedule)(STEPS), (schedule * number)(STEPS)
+        )
+
+
+@every_schedule
+def test_survives_pickling(schedule):
+    schedule(3)
+    other = pickle.loads(pickle.dumps(schedule))
+    chex.assert_trees_all_equal(other, schedule)
+    chex.assert_trees_all_equal(other(STEPS), schedule(STEPS))
+
+
+@every_schedule
+def test_its_repr_builds_it(schedule):
+    if "custom" in repr(schedule).lower():
+        pytest.skip("a function has no repr that builds it")
+    other = eval(repr(schedule), vars(js) | {"inf": math.inf})
+    chex.assert_trees_all_equal(other, schedule)
+
+
+@every_schedule
+def test_survives_as_a_configuration(schedule):
+    if isinstance(schedule, js.Custom):
+        with pytest.raises(TypeError, match=r"`Custom.function` is no data"):
+            js.to_config(schedule)
+        return
+    text = json.dumps(js.to_config(schedule))
+    chex.assert_trees_all_equal(js.from_config(json.loads(text)), schedule)
+
+
+@every_schedule
+def test_passes_its_own_checks_when_traced(schedule):
+    def evaluate(schedule):
+        js.check(schedule)
+        return schedule(3)
+
+    error, _ = jax.jit(checkify.checkify(evaluate))(arrays(schedule))
+    assert error.get() is None
+
+
+@every_schedule
+def test_runs_in_a_scan(schedule):
+    def step(count, _):
+        return count + 1, schedule(count)
+
+    _, rates = jax.lax.scan(step, jnp.asarray(0), length=40)
+    chex.assert_trees_all_close(rates, schedule(np.arange(40)), rtol=8 * EPSILON)

@@ -1,0 +1,70 @@
+"""What is public: its names, and that each is documented."""
+
+import inspect
+
+import pytest
+
+import jaxsched as js
+from jaxsched import curves
+
+from .documents import KINDS, README, constructors, rewritten, sections
+
+
+FUNCTIONS = {name: f for kind in KINDS for name, f in constructors(kind).items()}
+RECIPES = constructors("Recipes")
+
+
+def test_the_readme_shows_the_code_as_it_is():
+    text = README.read_text()
+    assert rewritten(text) == text, "run `python -m tests.documents`"
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_schedule_is_public(name):
+    assert getattr(js, name) is FUNCTIONS[name]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
+def test_every_schedule_is_documented(function):
+    parts = sections(function)
+    assert {"Args", "Returns", "Example"} <= parts.keys()
+    assert ">>>" in parts["Example"]
+    for parameter in inspect.signature(function).parameters:
+        assert f"{parameter}: " in parts["Args"], f"`{parameter}` is not explained"
+
+
+@pytest.mark.parametrize("function", RECIPES.values(), ids=RECIPES)
+def test_every_recipe_has_its_source(function):
+    assert "https://" in sections(function)["Source"]
+
+
+@pytest.mark.parametrize("function", RECIPES.values(), ids=RECIPES)
+def test_recipes_are_keyword_only_after_the_first_argument(function):
+    _, *rest = inspect.signature(function).parameters.values()
+    assert all(parameter.kind is parameter.KEYWORD_ONLY for parameter in rest)
+
+
+@pytest.mark.parametrize("curve", curves.Curve.__subclasses__())
+def test_every_curve_is_a_formula(curve):
+    assert inspect.getdoc(curve).startswith("`")
+
+
+def test_no_method_makes_optax_take_a_schedule_for_a_stateful_one():
+    assert not hasattr(js.Schedule, "init")
+    assert not hasattr(js.Schedule, "update")
+
+
+def test_public_names_are_these():
+    public = {name for name in dir(js) if not name.startswith("_")}
+    modules = {name for name in public if inspect.ismodule(getattr(js, name))}
+    classes = {name for name in public if inspect.isclass(getattr(js, name))}
+    others = public - modules - classes - FUNCTIONS.keys()
+    assert others == {
+        "ScheduleLike",
+        "as_arrays",
+        "as_schedule",
+        "check",
+        "from_config",
+        "to_config",
+    }
+    assert all(issubclass(getattr(js, name), js.Schedule | tuple) for name in classes)
