@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import jax
 
@@ -36,6 +36,23 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message)
+
+
+class Flat(argparse.Action):
+    """Joins the lists that `_listed` makes of each argument."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, *_: Any) -> None:
+        setattr(namespace, self.dest, [item for items in values for item in items])
+
+
+def _listed(kind: Callable[[str], Any]) -> Callable[[str], list[Any]]:
+    """Takes `a,b` for `a b`, since both are natural to write."""
+
+    def items(text: str) -> list[Any]:
+        return [kind(item) for item in text.split(",") if item]
+
+    items.__name__ = kind.__name__
+    return items
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -81,15 +98,26 @@ def _add_search(commands: "argparse._SubParsersAction[Parser]") -> None:
     add("--task", default="photo", help=f"what to train: {', '.join(TASKS)}")
     add("--steps", type=int, default=STEPS, help="for how many steps to train")
     add("--seeds", type=int, default=SEEDS, help="how many times to train with each")
-    add("--peaks", type=float, nargs="+", default=PEAKS, help="the highest rates")
+    several: Any = {"nargs": "+", "action": Flat, "default": argparse.SUPPRESS}
+    shown = " ".join(map(str, PEAKS))
+    add(
+        "--peaks",
+        type=_listed(float),
+        help=f"the highest rates (default: {shown})",
+        **several,
+    )
     add(
         "--warmups",
-        type=int,
-        nargs="+",
-        default=argparse.SUPPRESS,
+        type=_listed(int),
         help="the steps of the warmups (default: a thirtieth and a sixth of all)",
+        **several,
     )
-    add("--recipes", nargs="+", default=list(RECIPES), help="what to compare")
+    add(
+        "--recipes",
+        type=_listed(str),
+        help=f"what to compare (default: all of {', '.join(RECIPES)})",
+        **several,
+    )
     add(
         "--output",
         type=Path,
@@ -141,8 +169,8 @@ def _search(options: argparse.Namespace) -> None:
 def _prepare(options: argparse.Namespace) -> tuple[list[Candidate], Task]:
     warmups = (options.steps // 30, options.steps // 6)
     candidates = grid(
-        options.recipes,
-        peaks=options.peaks,
+        getattr(options, "recipes", RECIPES),
+        peaks=getattr(options, "peaks", PEAKS),
         warmups=getattr(options, "warmups", warmups),
         steps=options.steps,
     )

@@ -126,7 +126,7 @@ def power(base: Scalar, numerator: jax.Array, denominator: Scalar) -> jax.Array:
     high, low = _halves(fixed(denominator))
     lost = fixed(numerator) - quotient_high * high
     lost = lost - quotient_high * low - quotient_low * high - quotient_low * low
-    correction = jnp.log(fixed(base)) * (lost / fixed(denominator))
+    correction: jax.Array = jnp.log(fixed(base)) * (lost / fixed(denominator))
     return base**quotient * (1 + correction)
 
 
@@ -169,7 +169,7 @@ def expm1(x: jax.Array) -> jax.Array:
 def growth(x: Scalar) -> jax.Array:
     """Returns `(exp(x) - 1) / x`, which is smooth where `x` is 0."""
     here = host(x)
-    small = abs(x) < 1e-2
+    small = here.abs(x) < 1e-2
     near = here.where(small, x, 0.0)
     far = here.where(small, 1.0, x)
     series = 1 + near / 2 * (1 + near / 3 * (1 + near / 4 * (1 + near / 5)))
@@ -180,21 +180,24 @@ def growth(x: Scalar) -> jax.Array:
 def geometric_sum(ratio: Scalar, count: Scalar) -> jax.Array:
     """Returns `1 + ratio + ... + ratio ** (count - 1)`, for `ratio > 0`.
 
-    A whole ratio has a whole sum, which no rounding may take away from it.
+    It is smooth where the ratio is 1. A whole ratio has a whole sum, which no rounding
+    may take away from it, and one like 3/2 a sum that is exact.
     """
     here = host(ratio, count)
     rate = here.log(positive(ratio))
     smooth: jax.Array = count * growth(count * rate) / growth(rate)
     ratio = fixed(ratio)
-    several = here.where(ratio > 1, ratio, 2.0)
-    exact = here.round((several**count - 1) / (several - 1))
+    steep = here.where(ratio > 1.2, ratio, 2.0)
+    exact = (steep**count - 1) / (steep - 1)
+    exact = here.where(ratio == here.round(ratio), here.round(exact), exact)
     exact = here.where(ratio == 1, count, exact)
-    whole = (ratio >= 1) & (ratio == here.round(ratio))
-    # The value is exact, and the derivative that of the formula.
-    return smooth + here.where(whole, exact - fixed(smooth), 0.0)
+    better = (ratio > 1.2) | (ratio == 1)
+    # The value is that of the plain quotient, the derivative that of the smooth one.
+    total: jax.Array = smooth + here.where(better, exact - fixed(smooth), 0.0)
+    return total
 
 
-def fixed(x: Any) -> Any:
+def fixed(x: Scalar) -> Any:
     """Returns `x` as a constant: its derivative is 0."""
     return lax.stop_gradient(x) if isinstance(x, jax.Array) else x
 

@@ -242,7 +242,7 @@ RECIPES = {
         js.power_scheduler(
             *(0.02,),
             batch_size=8,
-            tokens_per_step=2**11,
+            tokens_per_step=2**17,
             warmup_steps=5,
             decay_steps=20,
             total_steps=100,

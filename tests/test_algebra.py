@@ -65,6 +65,11 @@ def test_arithmetic_is_that_of_the_values():
         chex.assert_trees_all_close(schedule(STEPS), expected, rtol=2 * EPSILON)
 
 
+@pytest.mark.parametrize("number", [2, 2.0, np.float32(2), jnp.asarray(2.0)])
+def test_multiplication_by_a_number_commutes(number):
+    chex.assert_trees_all_equal((number * DOWN)(STEPS), (DOWN * number)(STEPS))
+
+
 def test_reversing_twice_changes_nothing():
     same(js.reverse(js.reverse(UP >> DOWN)), UP >> DOWN)
 

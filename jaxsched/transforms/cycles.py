@@ -4,6 +4,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ..domain import COUNT, POSITIVE, REAL
 from ..errors import echoes
@@ -74,7 +75,9 @@ class ScaledRepeat(Schedule):
         rate = jnp.where(ratio == 1, 1.0, jnp.log(ratio))
         guess = jnp.where(ratio == 1, t / positive(period), grown / rate)
         lower = jnp.clip(jnp.floor(guess) - 1, 0.0, MOST_CYCLES)
-        rounding = jnp.where(ratio == jnp.round(ratio), 0.0, 8 * jnp.finfo(t.dtype).eps)
+        rounding = jnp.where(
+            ratio == jnp.round(ratio), 0.0, 8 * float(np.finfo(t.dtype).eps)
+        )
         later = jnp.stack([lower + 1, lower + 2, lower + 3])
         begun = geometric_sum(ratio, later) * period <= (t * (1 + rounding))[None]
         return lower + jnp.sum(begun, axis=0, dtype=t.dtype)
