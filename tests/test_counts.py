@@ -1,0 +1,220 @@
+"""Costs that can be counted: equations, traces, compilations and imports."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.extend.core import ClosedJaxpr, Jaxpr
+
+import jaxsched as js
+
+
+# --- Equations ---------------------------------------------------------------------
+
+
+def count_equations(jaxpr):
+    """Counts the equations of `jaxpr`, and of all that it calls."""
+    inner = jax.tree.leaves(
+        [equation.params for equation in jaxpr.eqns],
+        is_leaf=lambda param: isinstance(param, ClosedJaxpr | Jaxpr),
+    )
+    jaxprs = [
+        getattr(param, "jaxpr", param)
+        for param in inner
+        if isinstance(param, ClosedJaxpr | Jaxpr)
+    ]
+    return len(jaxpr.eqns) + sum(map(count_equations, jaxprs))
+
+
+LONG = {
+    "repeat": lambda n: js.repeat(js.cosine(1.0, 0.0, steps=10), n),
+    "repeat, scaled": lambda n: js.repeat(
+        js.cosine(1.0, 0.0, steps=10), n, period_multiplier=1.1, value_multiplier=0.9
+    ),
+    "sgdr": lambda n: js.sgdr(1.0, period=10, period_multiplier=1.1, cycles=n),
+    "table": lambda n: js.table(np.linspace(1.0, 0.0, n)),
+    "piecewise_constant": lambda n: js.piecewise_constant(
+        np.arange(1.0, n + 1), np.linspace(1.0, 0.0, n + 1)
+    ),
+    "piecewise_linear": lambda n: js.piecewise_linear(
+        np.arange(n), np.linspace(1.0, 0.0, n)
+    ),
+    "multi_step": lambda n: js.multi_step(
+        1.0, boundaries=np.arange(1.0, n + 1), factor=0.9
+    ),
+    "chebyshev": lambda n: js.chebyshev(0.05, largest=1.0, total_steps=2.0**n),
+}
+"""Schedules of `n` cycles, pieces or digits."""
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_no_program_grows_with_the_length(name):
+    def count(n):
+        program = jax.make_jaxpr(lambda schedule, step: schedule(step))
+        return count_equations(program(LONG[name](n), 7).jaxpr)
+
+    assert 0 < count(2) == count(3) == count(23)
+
+
+def test_equations_are_counted_within_equations():
+    def program(x):
+        y = jnp.where(x > 0, x, 0.0)  # A comparison, and a select within a call.
+        return jax.lax.cond(x > 1, lambda: y, lambda: jnp.sin(y) + 1)
+
+    nested = jax.make_jaxpr(jax.jit(program))(2.0).jaxpr
+    flat = jax.make_jaxpr(jnp.sin)(2.0).jaxpr
+    assert count_equations(flat) == 1
+    assert len(nested.eqns) == 1 < count_equations(nested)
+
+
+# --- Traces and compilations -------------------------------------------------------
+
+
+SCHEDULES = {
+    "constant": js.constant(0.1),
+    "linear": js.linear(0.0, 0.1, steps=10),
+    "polynomial": js.polynomial(0.1, 0.0, steps=10, power=2),
+    "exponential": js.exponential(0.1, 0.01, steps=10),
+    "step_decay": js.step_decay(0.1, factor=0.5, every=3),
+    "inverse_sqrt": js.inverse_sqrt(0.1, timescale=10),
+    "custom": js.custom(lambda step, scale: scale / (step + 1), scale=2.0),
+    "table": js.table([0.1, 0.2, 0.3]),
+    "piecewise_constant": js.piecewise_constant([2, 4], [0.1, 0.2, 0.3]),
+    "piecewise_linear": js.piecewise_linear([2, 4], [0.1, 0.2]),
+    "warmup_cosine": js.warmup_cosine(0.1, warmup_steps=3, total_steps=10),
+    "wsd": js.wsd(0.1, warmup_steps=2, decay_steps=3, total_steps=10),
+    "noam": js.noam(d_model=64, warmup_steps=3),
+    "one_cycle": js.one_cycle(0.1, total_steps=10).rate,
+    "sgdr": js.sgdr(0.1, period=5, period_multiplier=2, peak_multiplier=0.5),
+    "cooldown": js.cooldown(js.inverse_sqrt(0.1, timescale=5), at=6, steps=4),
+    "warmup": js.warmup(js.cosine(0.1, 0.0, steps=8), 2, join="multiply"),
+    "switch": js.switch([js.linear(1.0, 0.0, steps=4), 0.1], boundaries=[3]),
+    "time": js.delay(js.stretch(js.reverse(js.linear(0.0, 1.0, steps=3)), 2), 4),
+    "staircase": js.staircase(js.shift(js.linear(0.0, 1.0, steps=9), 2), every=3),
+    "values": 2 * js.clip(js.linear(0.0, 1.0, steps=4), 0.2, 0.8) / js.constant(3) - 1,
+}
+
+
+def others(schedule):
+    """Returns `schedule` with its leaves as they are, and with others."""
+    return [
+        jax.tree.map(lambda leaf, factor=factor: leaf * factor, schedule)
+        for factor in (1.0, 1.25, 2.0)
+    ]
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_other_hyperparameters_are_not_traced_again(name):
+    @jax.jit
+    @chex.assert_max_traces(1)
+    def rate(schedule, step):
+        return schedule(step)
+
+    for schedule in others(SCHEDULES[name]):
+        rate(schedule, 3)
+
+
+def test_all_numbers_of_python_share_a_trace():
+    @jax.jit
+    @chex.assert_max_traces(1)
+    def rate(schedule):
+        return schedule(3)
+
+    for one in (1, 1.0, True, np.float32(1), np.int64(1)):
+        rate(js.warmup_cosine(one, warmup_steps=one, total_steps=10 * one))
+
+
+EVENTS = Counter()
+jax.monitoring.register_event_duration_secs_listener(
+    lambda event, duration, **kwargs: EVENTS.update([event])
+)
+
+
+def count_compilations(function):
+    """Counts the programs that are compiled when `function()` is called."""
+    before = EVENTS.copy()
+    jax.block_until_ready(function())
+    return (EVENTS - before)["/jax/core/compile/backend_compile_duration"]
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_an_eager_call_is_one_program(name):
+    jax.clear_caches()  # Else one of its operations may have been compiled before.
+    schedule, *rest = others(SCHEDULES[name])
+    assert count_compilations(lambda: schedule(3)) == 1
+
+    assert count_compilations(lambda: [schedule(step) for step in (4, 5.5, 2**40)]) == 0
+    assert count_compilations(lambda: [each(3) for each in rest]) == 0
+
+
+STEPS = {
+    "NumPy integers": (np.int32(3), np.int64(4)),
+    "NumPy arrays": (np.arange(3), np.linspace(0.0, 1.0, 3)),
+    "lists": ([1, 2, 3], [4.0, 5.0, 6.0]),
+    "JAX arrays": (jnp.arange(3), jnp.arange(3, 6)),
+}
+
+
+@pytest.mark.parametrize("kind", STEPS)
+@pytest.mark.parametrize("name", ["table", "warmup_cosine"])
+def test_steps_of_a_kind_share_a_program(name, kind):
+    jax.clear_caches()
+    schedule, other, _ = others(SCHEDULES[name])
+    step, another = STEPS[kind]
+    assert count_compilations(lambda: schedule(step)) == 1
+    assert count_compilations(lambda: [other(step), schedule(another)]) == 0
+
+
+def test_compilations_are_counted():
+    jax.clear_caches()
+    assert count_compilations(lambda: jnp.sin(jnp.float32(1)) + jnp.cos(1.0)) > 2
+
+
+# --- Imports -----------------------------------------------------------------------
+
+
+def run(code, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | environment,
+    )
+
+
+NOT_NEEDED = {
+    "chex",
+    "flax",
+    "jaxsched.plotting",
+    "jaxsched.report",
+    "jaxsched.search",
+    "matplotlib",
+    "optax",
+    "sklearn",
+    "tqdm",
+}
+
+
+def test_import_loads_no_more_than_the_core_and_the_recipes():
+    result = run("import sys, jaxsched; print(*sys.modules)")
+    loaded = set(result.stdout.split())
+    assert loaded >= {"jaxsched", "jaxsched.recipes"}, result.stderr
+    assert not loaded & NOT_NEEDED
+
+
+def test_no_backend_starts_until_a_schedule_is_called():
+    make = """if True:
+        import jaxsched as js
+        lr = js.warmup_cosine(0.1, warmup_steps=2, total_steps=10) >> js.table([1, 2])
+        lr = 2 * js.sgdr(0.1, period=5, period_multiplier=2, cycles=3) + lr
+        print(lr, lr.duration, lr.replace(parts=lr.parts[:1]))
+    """
+    assert run(make, JAX_PLATFORMS="none").returncode == 0
+    assert "none" in run(make + "    lr(3)", JAX_PLATFORMS="none").stderr
