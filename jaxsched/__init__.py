@@ -4,25 +4,28 @@ import importlib as _importlib
 import types as _types
 import typing as _typing
 
-from . import curves as curves, recipes as recipes
-from .config import from_config as from_config, to_config as to_config
-from .leaves import *
-from .recipes import *
-from .schedule import (
-    Chain as Chain,
-    Constant as Constant,
-    Product as Product,
-    Quotient as Quotient,
-    Schedule as Schedule,
-    ScheduleLike as ScheduleLike,
-    Sum as Sum,
-    as_schedule as as_schedule,
-    chain as chain,
-    constant as constant,
-)
-from .transforms import *
-from .tree import as_arrays as as_arrays, check as check
+from .imports import uncollected as _uncollected
 
+
+with _uncollected():
+    from . import curves as curves, recipes as recipes
+    from .config import from_config as from_config, to_config as to_config
+    from .leaves import *
+    from .recipes import *
+    from .schedule import (
+        Chain as Chain,
+        Constant as Constant,
+        Product as Product,
+        Quotient as Quotient,
+        Schedule as Schedule,
+        ScheduleLike as ScheduleLike,
+        Sum as Sum,
+        as_schedule as as_schedule,
+        chain as chain,
+        constant as constant,
+    )
+    from .transforms import *
+    from .tree import as_arrays as as_arrays, check as check
 
 if _typing.TYPE_CHECKING:
     from . import plotting as plotting, search as search

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import jax
 
-from .extras import extra
+from .imports import extra
 from .report import report
 from .search import RECIPES, Candidate, grid, run
 from .search.names import named

@@ -18,24 +18,19 @@ def echoes(function: F) -> F:
     signature, and the nearest name to a misspelt one. Whatever else goes wrong
     inside is raised unchanged, with a note that shows the outermost call.
     """
-    signature = inspect.signature(function)
 
     @functools.wraps(function)
     def echoing(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
         except (TypeError, ValueError) as error:
-            misfit = _misfit(signature, args, kwargs)
+            misfit = misfit_of(function, args, kwargs)
             if misfit:
-                raise TypeError(f"`{_name(function)}` {misfit}") from None
+                raise TypeError(misfit) from None
             error.__notes__ = [f"In `{_call(function, args, kwargs)}`."]
             raise
 
     return cast(F, echoing)
-
-
-def _name(function: Callable[..., Any]) -> str:
-    return function.__qualname__.removesuffix(".__init__")
 
 
 def _call(
@@ -43,20 +38,20 @@ def _call(
 ) -> str:
     written = [reprlib.repr(value) for value in args]
     written += [f"{name}={reprlib.repr(value)}" for name, value in kwargs.items()]
-    return f"{_name(function)}({', '.join(written)})"
+    return f"{function.__name__}({', '.join(written)})"
 
 
-def _misfit(
-    signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
+def misfit_of(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> str | None:
-    """Says what is wrong with a call, if it does not fit `signature`."""
+    """Says what is wrong with a call, if it does not fit the signature."""
+    signature = inspect.signature(function)
     try:
         signature.bind(*args, **kwargs)
     except TypeError as error:
         taken = [
             parameter.replace(annotation=inspect.Parameter.empty)
-            for name, parameter in signature.parameters.items()
-            if name != "self"
+            for parameter in signature.parameters.values()
         ]
         names = [parameter.name for parameter in taken]
         near = [
@@ -65,5 +60,6 @@ def _misfit(
             if name not in names
             for match in difflib.get_close_matches(name, names, n=1)
         ]
-        return f"{error}.{''.join(near)} It takes {inspect.Signature(taken)}."
+        takes = f"{''.join(near)} It takes {inspect.Signature(taken)}."
+        return f"`{function.__name__}` {error}.{takes}"
     return None

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .extras import extra
+from .imports import extra
 from .schedule import Schedule
 from .search import Results
 

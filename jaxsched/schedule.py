@@ -24,6 +24,9 @@ from .tree import Tree, child, hyper
 from .types import Scalar
 
 
+NUMBER = (int, float, np.integer, np.floating)
+
+
 class Schedule(Tree):
     """A function of the step, whose hyperparameters are the leaves of a pytree.
 
@@ -63,7 +66,7 @@ class Schedule(Tree):
         Raises:
             TypeError: If `step` is not real.
         """
-        if isinstance(step, int | float) and self._numbers is not None:
+        if isinstance(step, NUMBER) and self._numbers is not None:
             program, numbers = self._numbers
             numbers = numbers.copy()
             numbers[-1] = step
@@ -97,8 +100,8 @@ class Schedule(Tree):
     def as_function(self) -> Callable[[ArrayLike], jax.Array]:
         """Returns a plain function, which is no pytree.
 
-        For places that treat a pytree and a function differently, as Optax does
-        wherever it takes "a tree or a callable" (`multi_transform`, `masked`).
+        For places where a tree comes apart into its leaves: a schedule as the leaf of
+        another tree, or where Optax takes "a tree or a callable".
         """
         return self.__call__
 

@@ -15,6 +15,7 @@ registered with JAX. Three rules make that safe under every transformation.
 
 import abc
 import dataclasses
+import inspect
 import operator
 from collections.abc import Iterator, Sequence
 from typing import Any, Self, TypeVar, dataclass_transform
@@ -23,11 +24,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jax.experimental import checkify
 from jax.tree_util import GetAttrKey, keystr, tree_flatten_with_path
 
 from .domain import REAL, Domain
-from .errors import echoes
+from .errors import misfit_of
 from .types import Scalar, Vector
 
 
@@ -57,9 +57,30 @@ class Tree(abc.ABC):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
-        setattr(cls, "__init__", echoes(cls.__init__))  # noqa: B010
+        # Of a dataclass it is the fields that are needed: to generate and compile
+        # methods for each class would take most of the time of the import.
+        dataclasses.dataclass(init=False, eq=False, repr=False)(cls)
+        setattr(cls, "__signature__", _signature(cls))  # noqa: B010
         _register(cls)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        cls = type(self)
+        values = {field.name: _default(field) for field in fields(cls)}
+        given = dict(zip(values, args, strict=False)) | kwargs
+        misfit = (
+            len(given) < len(args) + len(kwargs) or not given.keys() <= values.keys()
+        )
+        values |= given
+        if misfit or any(value is dataclasses.MISSING for value in values.values()):
+            raise TypeError(misfit_of(cls, args, kwargs))
+        vars(self).update(values)
+        self.__post_init__()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
 
     def __post_init__(self) -> None:
         for field in fields(type(self)):
@@ -67,7 +88,7 @@ class Tree(abc.ABC):
             where = f"{type(self).__name__}.{field.name}"
             if "domain" in field.metadata:
                 value = as_leaf(given, field.metadata["domain"], where)
-                object.__setattr__(self, field.name, value)
+                vars(self)[field.name] = value
             elif isinstance(field.type, type) and not isinstance(given, field.type):
                 kind = field.type.__name__
                 raise TypeError(f"`{where}` must be a `{kind}`, got {given!r}.")
@@ -135,6 +156,9 @@ def check(tree: Tree) -> None:
         >>> print(error.get().split(" (")[0])
         `Ramp.steps` must be a finite number >= 0, got -5.0.
     """
+    # It takes a while to import, and few need it.
+    from jax.experimental import checkify  # noqa: PLC0415
+
     for path, value, domain in hypers(tree):
         array = jnp.asarray(value)
         checkify.check(
@@ -171,15 +195,19 @@ def as_leaf(given: Any, domain: Domain, where: str) -> Any:
     compilation, and `jax.grad` takes both. Lists become NumPy arrays. Arrays and
     tracers of JAX stay that, cast to the default float type.
     """
-    expected = f"`{where}` must be {domain.text}, got {given!r}."
-    try:
-        value = _as_real(given)
-    except (TypeError, ValueError):
-        raise TypeError(expected) from None
-    if np.ndim(value) < domain.rank or np.size(value) == 0:
-        raise TypeError(expected)
-    if is_concrete(value) and not np.all(domain.contains(np.asarray(value))):
-        raise ValueError(expected)
+    if type(given) in (float, int) and domain.rank == 0:
+        value: Any = float(given)
+        allowed = domain.contains(value)
+    else:
+        try:
+            value = _as_real(given)
+        except (TypeError, ValueError):
+            value = None
+        if value is None or np.ndim(value) < domain.rank or np.size(value) == 0:
+            raise TypeError(f"`{where}` must be {domain.text}, got {given!r}.")
+        allowed = not is_concrete(value) or np.all(domain.contains(np.asarray(value)))
+    if not allowed:
+        raise ValueError(f"`{where}` must be {domain.text}, got {given!r}.")
     return value
 
 
@@ -216,6 +244,31 @@ def _as_real(given: Any) -> Any:
             return _as_real(jnp.stack([jnp.asarray(item) for item in given]))
         return np.asarray(given, float)
     return float(given) if np.ndim(given) == 0 else np.asarray(given, float)
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    """Returns the default of a field, or `dataclasses.MISSING`."""
+    if field.default_factory is dataclasses.MISSING:
+        return field.default
+    return field.default_factory()
+
+
+def _signature(cls: type[Tree]) -> inspect.Signature:
+    """Returns what a call of `cls` takes, for people and tools to look at."""
+    return inspect.Signature(
+        [
+            inspect.Parameter(
+                field.name,
+                inspect.Parameter.POSITIONAL_OR_KEYWORD,
+                default=inspect.Parameter.empty
+                if default is dataclasses.MISSING
+                else default,
+                annotation=field.type,
+            )
+            for field in fields(cls)
+            for default in [_default(field)]
+        ]
+    )
 
 
 def _shown(value: Any) -> str:

@@ -41,7 +41,7 @@ def plain_signature(function):
     """Returns the parameters, without their types."""
     parameters = inspect.signature(function).parameters.values()
     plain = [p.replace(annotation=inspect.Parameter.empty) for p in parameters]
-    return str(inspect.Signature(plain)).replace("Linear()", "linear")
+    return str(inspect.Signature(plain)).replace("curves.", "")
 
 
 def table_row(function):

@@ -29,7 +29,7 @@ class Custom(Schedule):
             name: as_leaf(leaf, REAL, f"Custom.{name}")
             for name, leaf in self.leaves.items()
         }
-        object.__setattr__(self, "leaves", leaves)
+        vars(self)["leaves"] = leaves
 
     @property
     def duration(self) -> Scalar:

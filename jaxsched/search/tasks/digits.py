@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ...extras import extra
+from ...imports import extra
 from .task import Data, Params, Task, apply_dense, cross_entropy, dense
 
 

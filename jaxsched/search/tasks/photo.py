@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ...extras import extra
+from ...imports import extra
 from ...schedule import Schedule
 from ..engine import run
 from ..results import Results

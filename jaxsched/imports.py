@@ -1,6 +1,7 @@
-"""Optional dependencies: imported where they are used, named where they are missing."""
+"""How modules are imported: the optional ones, and many at once."""
 
 import contextlib
+import gc
 from collections.abc import Iterator
 
 
@@ -24,3 +25,19 @@ def extra(name: str) -> Iterator[None]:
         yield
     except ImportError as error:
         raise ImportError(f'{error}; pip install "jaxsched[{name}]"') from None
+
+
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """Pauses the garbage collector while objects are made that are there to stay.
+
+    After `import optax` it is about to go through all that JAX has made, and for as
+    many objects as these it would do so twice, finding nothing.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
