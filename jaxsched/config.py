@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
-from .tree import Tree, fields
+from .tree import Tree, fields, is_concrete
 
 
 T = TypeVar("T", bound=Tree)
@@ -72,9 +72,7 @@ def _plain(value: Any, where: str) -> Any:
         return to_config(value)
     if isinstance(value, tuple):
         return [_plain(item, where) for item in value]
-    if isinstance(value, np.ndarray | jax.Array) and not isinstance(
-        value, jax.core.Tracer
-    ):
+    if isinstance(value, np.ndarray | jax.Array) and is_concrete(value):
         return np.asarray(value).tolist()
     if isinstance(value, bool | float | str):
         return value

@@ -83,9 +83,7 @@ class Switch(Schedule):
 
     @property
     def duration(self) -> Scalar:
-        last = self.boundaries[-1]
-        last = float(last) if isinstance(last, float) else last
-        return longest((last, self.parts[-1].duration))
+        return longest((self.boundaries[-1], self.parts[-1].duration))
 
     def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
         first, *rest = self.parts
