@@ -10,8 +10,18 @@ from .imports import uncollected as _uncollected
 with _uncollected():
     from . import curves as curves, recipes as recipes
     from .config import from_config as from_config, to_config as to_config
-    from .leaves import *
-    from .recipes import *
+    from .leaves.custom import *
+    from .leaves.decays import *
+    from .leaves.optimal import *
+    from .leaves.ramps import *
+    from .leaves.tables import *
+    from .recipes.adam import *
+    from .recipes.cycles import *
+    from .recipes.decays import *
+    from .recipes.inverse_square_root import *
+    from .recipes.phases import *
+    from .recipes.power_laws import *
+    from .recipes.warmups import *
     from .schedule import (
         Chain as Chain,
         Constant as Constant,
@@ -24,7 +34,10 @@ with _uncollected():
         chain as chain,
         constant as constant,
     )
-    from .transforms import *
+    from .transforms.cycles import *
+    from .transforms.phases import *
+    from .transforms.time import *
+    from .transforms.values import *
     from .tree import as_arrays as as_arrays, check as check
 
 if _typing.TYPE_CHECKING:

@@ -4,9 +4,9 @@ import math
 
 from ..curves import Cosine, Curve, Reciprocal, Sqrt
 from ..errors import echoes
-from ..leaves import cosine, exponential, linear, power_law, ramp
-from ..schedule import Chain, Constant, Schedule
-from ..transforms import cooldown, repeat, warmup
+from ..leaves import cosine, exponential, linear, ramp
+from ..schedule import Chain, Constant
+from ..transforms import repeat
 from ..types import Scalar
 from .horizon import rest, split
 
@@ -14,7 +14,6 @@ from .horizon import rest, split
 __all__ = [
     "flat_cosine",
     "infinite",
-    "power_scheduler",
     "slanted_triangular",
     "tri_stage",
     "wsd",
@@ -288,60 +287,3 @@ def slanted_triangular(
     """
     up, down = split(total_steps, cut_fraction=cut_fraction)
     return linear(peak / ratio, peak, up) >> linear(peak, peak / ratio, down)
-
-
-@echoes
-def power_scheduler(
-    peak: Scalar,
-    *,
-    batch_size: Scalar,
-    tokens_per_step: Scalar,
-    warmup_steps: Scalar,
-    decay_steps: Scalar,
-    total_steps: Scalar,
-    amplitude: Scalar = 4.6,
-    exponent: Scalar = 0.51,
-    end: Scalar = 0.0,
-    curve: Curve | None = None,
-) -> Schedule:
-    """Follows `min(peak, amplitude * batch_size / tokens**exponent)`.
-
-    A power law in the tokens seen, with which one tuned rate serves any batch size
-    and any number of tokens; a warmup before it, and a decay at the end.
-
-    Args:
-        peak: The highest rate, positive.
-        batch_size: How many sequences make a batch, positive.
-        tokens_per_step: How many tokens make a batch, positive.
-        warmup_steps: How many steps the warmup takes, while the law goes on.
-        decay_steps: How many steps the decay takes, at the end.
-        total_steps: The length of the whole.
-        amplitude: The factor `a` of the paper, positive.
-        exponent: The negative of its exponent `b`, positive.
-        end: The rate from step `total_steps` on.
-        curve: The shape of the decay, from `jaxsched.curves`; linear if not given.
-
-    Returns:
-        A schedule of `total_steps` steps.
-
-    Raises:
-        ValueError: If a length is negative, the phases are longer than the whole, or
-            one of the others is not positive.
-
-    Example:
-        >>> from jaxsched import power_scheduler
-        >>> lr = power_scheduler(0.02, batch_size=128, tokens_per_step=2**19,
-        ...     warmup_steps=100, decay_steps=1000, total_steps=10_000)
-        >>> [round(float(lr(step)), 4) for step in (0, 50, 100, 4000, 9000, 10_000)]
-        [0.0, 0.01, 0.02, 0.0104, 0.0069, 0.0]
-
-    Source:
-        Shen et al., 2024, *Power Scheduler*, https://arxiv.org/abs/2408.13359.
-    """
-    rest(total_steps, warmup_steps=warmup_steps, decay_steps=decay_steps)
-    begin = rest(total_steps, decay_steps=decay_steps)
-    tokens = (amplitude * batch_size / peak) ** (1 / exponent)
-    flat = tokens / tokens_per_step
-    law = Constant(peak, flat) >> power_law(peak, exponent, flat)
-    warmed = warmup(law, warmup_steps, join="overlay")
-    return cooldown(warmed, begin, decay_steps, end, curve)
