@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
-from .tree import Tree, fields, is_concrete
+from .hyperparameters import is_concrete
+from .tree import Tree, fields
 
 
 T = TypeVar("T", bound=Tree)

@@ -17,18 +17,18 @@ import abc
 import dataclasses
 import inspect
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Self, TypeVar, dataclass_transform
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jax.tree_util import GetAttrKey, keystr, tree_flatten_with_path
 
 from .domain import REAL, Domain
 from .errors import misfit_of
-from .types import Scalar, Vector
+from .hyperparameters import as_leaf
+from .types import Scalar
 
 
 T = TypeVar("T", bound="Tree")
@@ -186,64 +186,6 @@ def as_arrays(tree: T) -> T:
     dtype = jnp.result_type(float)
     arrays: T = jax.tree.map(lambda leaf: jnp.asarray(leaf).astype(dtype), tree)
     return arrays
-
-
-def as_leaf(given: Any, domain: Domain, where: str) -> Any:
-    """Makes `given` real without moving it to a device, and checks it if it is there.
-
-    Python and NumPy scalars become Python floats: `100` and `100.0` then share a
-    compilation, and `jax.grad` takes both. Lists become NumPy arrays. Arrays and
-    tracers of JAX stay that, cast to the default float type.
-    """
-    if type(given) in (float, int) and domain.rank == 0:
-        value: Any = float(given)
-        allowed = domain.contains(value)
-    else:
-        try:
-            value = _as_real(given)
-        except (TypeError, ValueError):
-            value = None
-        if value is None or np.ndim(value) < domain.rank or np.size(value) == 0:
-            raise TypeError(f"`{where}` must be {domain.text}, got {given!r}.")
-        allowed = not is_concrete(value) or np.all(domain.contains(np.asarray(value)))
-    if not allowed:
-        raise ValueError(f"`{where}` must be {domain.text}, got {given!r}.")
-    return value
-
-
-def length(vector: Vector) -> int:
-    """Returns how many numbers there are in `vector`, leading axes aside.
-
-    Raises:
-        TypeError: If it is no vector.
-    """
-    if isinstance(vector, np.ndarray | jax.Array) and vector.ndim:
-        return vector.shape[-1]
-    if isinstance(vector, Sequence):
-        return len(vector)
-    raise TypeError(f"Expected a list of numbers, got {vector!r}.")
-
-
-def is_concrete(value: Any) -> bool:
-    """Tells whether `value` can be looked at: no tracer, nor on another host."""
-    if isinstance(value, Tracer):
-        return False
-    return not isinstance(value, jax.Array) or value.is_fully_addressable
-
-
-def _as_real(given: Any) -> Any:
-    if isinstance(given, jax.Array):
-        dtype = jnp.result_type(float)
-        if jnp.issubdtype(given.dtype, jnp.complexfloating):
-            raise TypeError
-        return given if given.dtype == dtype else given.astype(dtype)
-    if isinstance(given, str | bytes):
-        raise TypeError
-    if isinstance(given, list | tuple):
-        if any(isinstance(item, jax.Array) for item in given):
-            return _as_real(jnp.stack([jnp.asarray(item) for item in given]))
-        return np.asarray(given, float)
-    return float(given) if np.ndim(given) == 0 else np.asarray(given, float)
 
 
 def _default(field: dataclasses.Field[Any]) -> Any:

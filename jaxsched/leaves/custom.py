@@ -8,8 +8,9 @@ import jax
 
 from ..domain import REAL
 from ..errors import echoes
+from ..hyperparameters import as_leaf
 from ..schedule import Schedule
-from ..tree import as_leaf, child, static
+from ..tree import child, static
 from ..types import Scalar
 
 

@@ -7,9 +7,10 @@ import numpy as np
 from ..curves import Curve, Linear
 from ..domain import BOUNDARIES, VECTOR
 from ..errors import echoes
+from ..hyperparameters import length
 from ..numerics import progress
 from ..schedule import Schedule
-from ..tree import child, hyper, length
+from ..tree import child, hyper
 from ..types import Scalar, Vector
 
 

@@ -5,11 +5,12 @@ import jax.numpy as jnp
 
 from ..domain import INSIDE
 from ..errors import echoes
+from ..hyperparameters import as_leaf
 from ..leaves import Endless, linear, natural_exponential
 from ..numerics import positive
 from ..schedule import Schedule
 from ..transforms import shift
-from ..tree import as_leaf, hyper
+from ..tree import hyper
 from ..types import Scalar
 
 

@@ -3,10 +3,10 @@
 from ..curves import Cosine, Curve, Hyperbolic, KDecay, Rex
 from ..domain import PORTION, POSITIVE
 from ..errors import echoes
+from ..hyperparameters import as_leaf, length
 from ..leaves import PiecewiseConstant, Ramp, cosine, linear, ramp
 from ..schedule import Schedule
 from ..transforms import repeat, until
-from ..tree import as_leaf, length
 from ..types import Scalar, Vector
 
 

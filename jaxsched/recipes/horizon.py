@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..domain import FRACTION, NONNEGATIVE
-from ..tree import as_leaf, is_concrete
+from ..hyperparameters import as_leaf, is_concrete
 from ..types import Scalar
 
 

@@ -3,11 +3,11 @@
 from ..curves import Curve
 from ..domain import POSITIVE
 from ..errors import echoes
+from ..hyperparameters import as_leaf
 from ..leaves import inverse_sqrt, linear
 from ..numerics import at_least
 from ..schedule import Chain, Schedule
 from ..transforms import cooldown
-from ..tree import as_leaf
 from ..types import Scalar
 from .horizon import rest
 

@@ -9,9 +9,10 @@ import jax.numpy as jnp
 from ..curves import Curve, Linear
 from ..domain import BOUNDARIES, NONNEGATIVE
 from ..errors import echoes
+from ..hyperparameters import length
 from ..numerics import clamp, progress
 from ..schedule import Schedule, ScheduleLike, as_schedule, longest
-from ..tree import child, hyper, length, static
+from ..tree import child, hyper, static
 from ..types import Scalar, Vector
 
 
