@@ -153,7 +153,7 @@ TRANSFORMS = {
 
 RECIPES = {
     "multi_step": Row(
-        js.multi_step(1.0, boundaries=[30, 60, 90], factor=0.1), 1.0, 0.001
+        js.multi_step(1.0, boundaries=[30, 60, 90], factor=0.1), 1.0, 0.1**3
     ),
     "cosine_annealing": Row(js.cosine_annealing(1.0, total_steps=100), 1.0, 0.0),
     "cosine_annealing, periodic": Row(
@@ -205,10 +205,12 @@ RECIPES = {
         ),
         *(0.0, 0.0, BETWEEN),
     ),
-    "untuned_linear_warmup": Row(js.untuned_linear_warmup(1.0, beta2=0.95), 0.025, 1.0),
+    "untuned_linear_warmup": Row(
+        js.untuned_linear_warmup(1.0, beta2=0.95), (1 - 0.95) / 2, 1.0, ulps=1
+    ),
     "untuned_exponential_warmup": Row(
         js.untuned_exponential_warmup(1.0, beta2=0.95),
-        *(-math.expm1(-0.05), None, BETWEEN),
+        *(-math.expm1(0.95 - 1), None, BETWEEN, 2),
     ),
     "radam_warmup": Row(js.radam_warmup(1.0, beta2=0.95), 0.0, None, BETWEEN),
     "wsd": Row(

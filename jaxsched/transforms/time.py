@@ -1,6 +1,7 @@
 """Transforms of time: the same values, at other steps."""
 
 import jax
+import jax.numpy as jnp
 
 from ..domain import NONNEGATIVE, POSITIVE
 from ..errors import echoes
@@ -108,7 +109,8 @@ class Staircase(Schedule):
         return scaled(host(stairs).ceil(stairs), self.every)
 
     def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
-        return self.inner.at(held(t, self.every))
+        # At the end, rounding could hold the last stair but one.
+        return self.inner.at(jnp.where(left > 0, held(t, self.every), self.duration))
 
 
 @echoes
