@@ -8,9 +8,7 @@ elsewhere.
 
 import json
 import math
-from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -18,17 +16,12 @@ import pytest
 import jaxsched as js
 from jaxsched import curves
 
+from .rows import On
+from .test_formulas import MODULES
 
-GOLDENS = json.loads((Path(__file__).parent / "goldens/peers.json").read_text())
+
+GOLDENS = json.loads((Path(__file__).parent.parent / "goldens" / "peers.json").read_text())
 CASES = {(case["peer"], case["case"]): case for case in GOLDENS["cases"]}
-
-
-class On(NamedTuple):
-    """A schedule that agrees with a peer on some `steps` only."""
-
-    schedule: js.Schedule
-    steps: Iterable[int]
-    because: str
 
 
 def tanh_decay(low, high, steps):
@@ -293,21 +286,6 @@ OURS = {
             because=NEGATIVE,
         ),
     },
-    "megatron-core": {
-        "cosine": js.warmup_cosine(1.0, warmup_steps=2, total_steps=10, end=0.1),
-        "constant": js.warmup_constant(1.0, warmup_steps=2),
-        "WSD exponential": js.wsd(
-            1.0,
-            warmup_steps=2,
-            decay_steps=4,
-            total_steps=10,
-            end=0.1,
-            curve=curves.Exponential(0.5),
-        ),
-        "WSD minus_sqrt": js.wsd(
-            1.0, warmup_steps=2, decay_steps=4, total_steps=10, end=0.1
-        ),
-    },
     "torchtitan": {
         # It counts from 1, and holds the peak for one step more.
         "T10 w2 d4": js.shift(
@@ -445,6 +423,11 @@ OURS = {
 NOT_YET: dict[tuple[str, str], str] = {}
 """Cases that we cannot express, and what it takes."""
 
+OURS |= {
+    module.PEER: module.GOLDENS
+    for module in MODULES.values()
+    if hasattr(module, "GOLDENS")
+}
 ROWS = {(peer, case): row for peer, rows in OURS.items() for case, row in rows.items()}
 
 
