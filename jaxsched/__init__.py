@@ -35,17 +35,18 @@ with _uncollected():
         constant as constant,
     )
     from .transforms.cycles import *
+    from .transforms.noise import *
     from .transforms.phases import *
     from .transforms.time import *
     from .transforms.values import *
     from .tree import as_arrays as as_arrays, check as check
 
 if _typing.TYPE_CHECKING:
-    from . import plotting as plotting, search as search
+    from . import compat as compat, plotting as plotting, search as search
 
 
 def __getattr__(name: str) -> _types.ModuleType:
     """Loads what most programs do without, on first use."""
-    if name in ("plotting", "search"):
+    if name in ("plotting", "compat", "search"):
         return _importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,10 +11,10 @@ from typing import Any, NoReturn
 
 import jax
 
+from .errors import named
 from .imports import extra
 from .report import report
 from .search import RECIPES, Candidate, grid, run
-from .search.names import named
 from .search.tasks import TASKS, Task
 
 

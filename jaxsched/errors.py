@@ -4,11 +4,12 @@ import difflib
 import functools
 import inspect
 import reprlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
 def echoes(function: F) -> F:
@@ -63,3 +64,26 @@ def misfit_of(
         takes = f"{''.join(near)} It takes {inspect.Signature(taken)}."
         return f"`{function.__name__}` {error}.{takes}"
     return None
+
+
+def named(kind: str, name: str, among: Mapping[str, T]) -> T:
+    """Returns what is called `name`.
+
+    Args:
+        kind: What it is, for the error.
+        name: What somebody wrote.
+        among: What there is, by name.
+
+    Raises:
+        ValueError: If there is no such thing; it shows what there is.
+
+    Example:
+        >>> named("fruit", "aple", {"apple": 1, "pear": 2})
+        Traceback (most recent call last):
+        ValueError: There is no fruit 'aple', did you mean 'apple'? Known: apple, pear.
+    """
+    if name in among:
+        return among[name]
+    near = difflib.get_close_matches(str(name), among, n=1)
+    guess = f", did you mean {near[0]!r}?" if near else "."
+    raise ValueError(f"There is no {kind} {name!r}{guess} Known: {', '.join(among)}.")

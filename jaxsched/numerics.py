@@ -98,13 +98,18 @@ def periods(t: jax.Array, period: Scalar) -> tuple[jax.Array, jax.Array]:
     """Returns how many whole periods have passed at `t >= 0`, and the time since.
 
     The rounded quotient of a multiple of the period may fall short of the whole
-    number, so the time since is what decides: a new period begins *at* its step.
+    number, so the time since is what decides: a new period begins *at* its step. One
+    that is no whole number is itself rounded, and so is where its multiples are.
     """
     safe = positive(period)
+    rounding = float(np.finfo(t.dtype).eps) * t
+    early = jnp.where(safe == jnp.round(safe), 0.0, rounding)
     count = jnp.floor(t / safe)
     since = t - count * safe
-    count = count + jnp.where(since >= safe, 1.0, jnp.where(since < 0, -1.0, 0.0))
-    return count, t - count * safe
+    later = jnp.where(since < -early, -1.0, 0.0)
+    count = count + jnp.where(since >= safe - early, 1.0, later)
+    since = t - count * safe
+    return count, jnp.where(since < 0, 0.0, since)
 
 
 def held(t: jax.Array, steps: Scalar) -> jax.Array:

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from ..domain import REAL
 from ..errors import echoes
 from ..hyperparameters import as_leaf
+from ..numerics import as_float
 from ..schedule import Schedule
 from ..tree import child, static
 from ..types import Scalar
@@ -37,7 +39,7 @@ class Custom(Schedule):
         return math.inf
 
     def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
-        return self.function(t, **self.leaves)
+        return jnp.broadcast_to(as_float(self.function(t, **self.leaves)), t.shape)
 
 
 @echoes
@@ -46,8 +48,9 @@ def custom(function: Callable[..., jax.Array], /, **leaves: Any) -> Custom:
 
     Args:
         function: Called as `function(step, **leaves)`, with a floating-point step of
-            any shape, at least 0; it returns an array of that shape. It is structure:
-            another function compiles anew, a named one can be pickled.
+            any shape, at least 0; it returns an array of that shape, or one number for
+            all steps. It is structure: another function compiles anew, a named one
+            can be pickled.
         **leaves: The hyperparameters, numbers or arrays: differentiated, batched and
             changed like those of any schedule.
 

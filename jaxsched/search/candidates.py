@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from .. import recipes as published
+from ..errors import named
 from ..schedule import Schedule
-from .names import named
 
 
 Call: TypeAlias = functools.partial[Any]

@@ -1,6 +1,7 @@
 """Transforms: one schedule in, one schedule out; acting on time, or on the value."""
 
 from .cycles import *
+from .noise import *
 from .phases import *
 from .time import *
 from .values import *

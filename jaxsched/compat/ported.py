@@ -1,0 +1,88 @@
+"""What the functions named after a peer's have in common."""
+
+import functools
+import itertools
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn, TypeVar, cast
+
+from ..errors import echoes
+from ..schedule import Chain, Schedule, as_schedule, chain
+from ..transforms import until
+from ..types import Scalar, Vector
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def ported(**refused: str) -> Callable[[F], F]:
+    """Makes a function echo its errors, and say why it refuses some keywords.
+
+    Args:
+        **refused: Keywords of the peer, and why they are not taken.
+    """
+
+    def decorate(function: F) -> F:
+        echoing = echoes(function)
+
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            for name in kwargs:
+                if name in refused:
+                    raise TypeError(
+                        f"`{function.__name__}` takes no `{name}`: {refused[name]}."
+                    )
+            return echoing(*args, **kwargs)
+
+        return cast(F, call)
+
+    return decorate
+
+
+METRICS = (
+    "it depends on a metric, and is no function of the step; "
+    "`optax.contrib.reduce_on_plateau` is a transformation that does"
+)
+
+
+def without(module: str, **reasons: str) -> Callable[[str], NoReturn]:
+    """Returns the `__getattr__` of a module, which says why it has not some names."""
+
+    def missing(name: str) -> NoReturn:
+        reason = f": {reasons[name]}" if name in reasons else ""
+        raise AttributeError(
+            f"module {module!r} has no attribute {name!r}{reason}", name=name
+        )
+
+    return missing
+
+
+def joined(schedules: Iterable[Schedule], boundaries: Vector) -> Chain:
+    """Runs schedules one after another, each on its own clock, until its boundary.
+
+    Raises:
+        ValueError: If the numbers of schedules and boundaries do not match, or the
+            boundaries decrease.
+    """
+    parts, ends = [*map(as_schedule, schedules)], [*boundaries]
+    if len(parts) != len(ends) + 1:
+        raise ValueError(
+            "One more schedule than boundaries is needed, "
+            f"got {len(parts)} schedules and {len(ends)} boundaries."
+        )
+    lengths = [end - begin for begin, end in itertools.pairwise([0.0, *ends])]
+    *first, last = parts
+    return chain(*map(until, first, lengths), last)
+
+
+def one_of(**given: Scalar | None) -> tuple[str, Scalar]:
+    """Returns the name and the value of the one argument that is not `None`.
+
+    Raises:
+        ValueError: If all are, or more than one is not.
+    """
+    found = [(name, value) for name, value in given.items() if value is not None]
+    if len(found) != 1:
+        allowed = " or ".join(f"`{name}`" for name in given)
+        written = " and ".join(f"{name}={value!r}" for name, value in found)
+        raise ValueError(f"Give either {allowed}, got {written or 'none'}.")
+    return found[0]

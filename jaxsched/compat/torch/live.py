@@ -1,0 +1,180 @@
+"""Reading what a scheduler of PyTorch that exists already would do."""
+
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
+
+from ...errors import echoes, named
+from ...recipes import OneCycle
+from ...schedule import Schedule
+from ..ported import METRICS
+from . import cycles, decays, several
+from .names import ANNEALINGS
+
+
+__all__ = ["from_scheduler"]
+
+Part: TypeAlias = Literal["rate", "momentum"]
+Read: TypeAlias = Callable[[Any], Schedule]
+"""Reads a scheduler that is part of another one."""
+
+Reader: TypeAlias = Callable[[Any, int, Read, int | None], Schedule | OneCycle]
+"""Reads a scheduler: for a parameter group, its parts with `Read`, to a horizon."""
+
+
+@echoes
+def from_scheduler(
+    scheduler: Any, *, of: Part = "rate", total_steps: int | None = None
+) -> list[Schedule]:
+    """Reads a live `torch.optim.lr_scheduler` object.
+
+    Whatever it has done so far, the schedules are those from its step 0: call them with
+    the step that you are at. PyTorch itself is not imported.
+
+    Args:
+        scheduler: The object.
+        of: What to read of one that moves the momentum too: "rate" or "momentum".
+        total_steps: The horizon, which `MultiplicativeLR` needs, and `LambdaLR` if JAX
+            cannot trace its function.
+
+    Returns:
+        The schedules of its parameter groups, in their order.
+
+    Raises:
+        TypeError: If it depends on metrics, or moves no momentum though that was asked
+            for.
+        ValueError: If it is no scheduler of PyTorch that is known.
+
+    Example:
+        >>> import torch  # doctest: +SKIP
+        >>> from jaxsched.compat.torch import from_scheduler
+        >>> weights = [torch.zeros(2, requires_grad=True)]  # doctest: +SKIP
+        >>> optimizer = torch.optim.SGD(weights, lr=1.0)  # doctest: +SKIP
+        >>> scheduler = torch.optim.lr_scheduler.StepLR(  # doctest: +SKIP
+        ...     optimizer, step_size=30, gamma=0.5)
+        >>> (lr,) = from_scheduler(scheduler)  # doctest: +SKIP
+        >>> [float(lr(epoch)) for epoch in (0, 29, 30)]  # doctest: +SKIP
+        [1.0, 1.0, 0.5]
+    """
+
+    def read(scheduler: Any, group: int) -> Schedule:
+        reader = named("scheduler", type(scheduler).__name__, READERS)
+        found = reader(scheduler, group, lambda part: read(part, group), total_steps)
+        rate, momentum = found if isinstance(found, OneCycle) else (found, None)
+        if of == "rate":
+            return rate
+        if momentum is None or not scheduler.cycle_momentum:
+            raise TypeError(f"This `{type(scheduler).__name__}` moves no momentum.")
+        return momentum
+
+    if "ReduceLROnPlateau" in type(scheduler).__name__:
+        raise TypeError(f"`{type(scheduler).__name__}` is no schedule: {METRICS}.")
+    named("scheduler", type(scheduler).__name__, READERS)
+    groups = range(len(scheduler.optimizer.param_groups))
+    return [read(scheduler, group) for group in groups]
+
+
+def _base(scheduler: Any, group: int) -> float:
+    return float(scheduler.base_lrs[group])
+
+
+def _arguments(function: Callable[..., Schedule], *names: str) -> Reader:
+    """Reads a scheduler that keeps its arguments under their names."""
+
+    def reader(scheduler: Any, group: int, _: Read, __: int | None) -> Schedule:
+        given = {name: getattr(scheduler, name) for name in names}
+        return function(_base(scheduler, group), **given)
+
+    return reader
+
+
+def _multi_step(scheduler: Any, group: int, _: Read, __: int | None) -> Schedule:
+    milestones = [*scheduler.milestones.elements()]
+    return decays.MultiStepLR(_base(scheduler, group), milestones, scheduler.gamma)
+
+
+def _function(function: Callable[..., Schedule]) -> Reader:
+    def reader(scheduler: Any, group: int, _: Read, total: int | None) -> Schedule:
+        factor = scheduler.lr_lambdas[group]
+        return function(_base(scheduler, group), factor, total_steps=total)
+
+    return reader
+
+
+def _averaging(scheduler: Any, group: int, _: Read, __: int | None) -> Schedule:
+    return decays.SWALR(
+        _base(scheduler, group),
+        scheduler.optimizer.param_groups[group]["swa_lr"],
+        scheduler.anneal_epochs,
+        scheduler._anneal_strategy,
+    )
+
+
+def _cyclic(scheduler: Any, group: int, _: Read, __: int | None) -> OneCycle:
+    up = scheduler.total_size * scheduler.step_ratio
+    momenta = {}
+    if scheduler.cycle_momentum:
+        momenta = {
+            "base_momentum": scheduler.base_momentums[group],
+            "max_momentum": scheduler.max_momentums[group],
+        }
+    return cycles.CyclicLR(
+        _base(scheduler, group),
+        scheduler.max_lrs[group],
+        up,
+        scheduler.total_size - up,
+        scheduler.mode,
+        scheduler.gamma,
+        scheduler._scale_fn_custom,
+        scheduler.scale_mode,
+        **momenta,
+    )
+
+
+def _one_cycle(scheduler: Any, group: int, _: Read, __: int | None) -> OneCycle:
+    settings = scheduler.optimizer.param_groups[group]
+    ends = [phase["end_step"] for phase in scheduler._schedule_phases]
+    curve = ANNEALINGS[scheduler._anneal_func_type]
+
+    def of(what: str) -> Schedule:
+        values = [
+            (settings[phase[f"start_{what}"]], settings[phase[f"end_{what}"]])
+            for phase in scheduler._schedule_phases
+        ]
+        return cycles.phases(values, ends, curve)
+
+    rate = of("lr")
+    return OneCycle(rate, of("momentum") if scheduler.cycle_momentum else rate)
+
+
+def _sequential(scheduler: Any, _: int, read: Read, __: int | None) -> Schedule:
+    return several.SequentialLR(
+        [*map(read, scheduler._schedulers)], scheduler._milestones
+    )
+
+
+def _chained(scheduler: Any, group: int, read: Read, __: int | None) -> Schedule:
+    parts = scheduler._schedulers
+    return several.ChainedScheduler(_base(parts[0], group), [*map(read, parts)])
+
+
+READERS: dict[str, Reader] = {
+    "ConstantLR": _arguments(decays.ConstantLR, "factor", "total_iters"),
+    "LinearLR": _arguments(
+        decays.LinearLR, "start_factor", "end_factor", "total_iters"
+    ),
+    "PolynomialLR": _arguments(decays.PolynomialLR, "total_iters", "power"),
+    "ExponentialLR": _arguments(decays.ExponentialLR, "gamma"),
+    "StepLR": _arguments(decays.StepLR, "step_size", "gamma"),
+    "MultiStepLR": _multi_step,
+    "LambdaLR": _function(decays.LambdaLR),
+    "MultiplicativeLR": _function(decays.MultiplicativeLR),
+    "CosineAnnealingLR": _arguments(decays.CosineAnnealingLR, "T_max", "eta_min"),
+    "CosineAnnealingWarmRestarts": _arguments(
+        cycles.CosineAnnealingWarmRestarts, "T_0", "T_mult", "eta_min"
+    ),
+    "OneCycleLR": _one_cycle,
+    "CyclicLR": _cyclic,
+    "SWALR": _averaging,
+    "SequentialLR": _sequential,
+    "ChainedScheduler": _chained,
+}
