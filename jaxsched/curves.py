@@ -83,12 +83,15 @@ class Square(Curve):
 class Exponential(Curve):
     """`c(u) = (1 - ratio**u) / (1 - ratio)`: a geometric decay, made to arrive.
 
-    With the ratio of the end to the start it is a straight line in log space.
+    With the ratio of the end to the start it is a straight line in log space, or there
+    another curve.
     """
 
     ratio: Scalar = hyper(POSITIVE)
+    curve: Curve = child(default_factory=Linear)
 
     def __call__(self, u: jax.Array, v: jax.Array, /) -> Weights:
+        u, v = self.curve(u, v)
         rate = jnp.log(positive(self.ratio))
         curved = abs(rate) > 0
         rate = jnp.where(curved, rate, 1.0)

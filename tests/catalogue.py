@@ -101,6 +101,7 @@ CURVES = {
         curves.Sqrt(),
         curves.Square(),
         curves.Exponential(0.1),
+        curves.Exponential(0.1, curves.Cosine()),
         curves.Sigmoid(),
         curves.Tanh(),
         curves.Rex(0.1),
@@ -141,6 +142,10 @@ TRANSFORMS = {
     "clip": Row(js.clip(js.linear(0.0, 1.0, 10), 0.2, 0.8), 0.2, 0.8),
     "minimum": Row(js.minimum(js.linear(1.0, 0.0, 10), 0.5), 0.5, 0.0),
     "maximum": Row(js.maximum(js.linear(1.0, 0.0, 10), 0.5), 1.0, 0.5),
+    "noise": Row(
+        js.noise(js.linear(0.0, 1.0, 20) >> js.linear(1.0, 0.0, 40), 0.2, seed=4.5),
+        *(0.0, 0.0, (0.0, 2.0)),
+    ),
     "rescale": Row(js.rescale(js.linear(0.0, 1.0, 10), 0.9, 0.2), 0.9, 0.2),
     "switch": Row(js.switch([js.linear(1.0, 0.0, 40), DECAY, 0.5], [10, 30]), 1.0, 0.5),
     "warmup": Row(js.warmup(DECAY, 10), 0.0, 0.1, BETWEEN),

@@ -113,6 +113,45 @@ def test_restarts_are_at_their_steps(multiplier, period):
         assert (cycles(begins[1:] - 1) < 0.5 ** np.arange(7)).all()
 
 
+@pytest.mark.parametrize("count", [3, 6, 7, 11])
+def test_restarts_are_at_their_steps_if_a_period_is_no_whole_number(count):
+    steps = np.array([n for n in range(1, 1000) if n * count % 100 == 0])
+    lr = js.repeat(js.linear(1.0, 0.0, 100 / count))
+    np.testing.assert_allclose(lr(steps), 1.0, rtol=1e-3)
+    just_before = np.asarray(lr(steps - 1))
+    np.testing.assert_allclose(just_before, count / 100, rtol=0.02)
+
+
+def test_noise_is_a_normal_distribution_cut_off():
+    deviation, limit, steps = 0.2, 0.3, np.arange(20_000)
+    lr = js.noise(js.constant(2.0, len(steps)), deviation, limit=limit, seed=1)
+    drawn = np.asarray(lr(steps), float) / 2 - 1
+    bound = limit / deviation
+    density = math.exp(-(bound**2) / 2) / math.sqrt(2 * math.pi)
+    variance = 1 - 2 * bound * density / math.erf(bound / math.sqrt(2))
+    spread = deviation * math.sqrt(variance)
+    assert abs(drawn).max() <= limit * (1 + 1e-6)
+    assert abs(drawn.mean()) < 4 * spread / math.sqrt(len(steps))
+    np.testing.assert_allclose(drawn.std(), spread, rtol=0.02)
+    assert abs(np.corrcoef(drawn[1:], drawn[:-1])[0, 1]) < 0.03
+
+
+def test_noise_is_a_function_of_the_seed_and_the_step():
+    lr = js.noise(js.linear(1.0, 0.0, 50), 0.1, seed=1)
+    steps = np.arange(50)
+    assert lr(17) == lr(steps)[17]
+    chex.assert_trees_all_equal(lr(steps[::-1]), lr(steps)[::-1])
+    assert not np.array_equal(lr.replace(seed=2)(steps), lr(steps))
+    still = lr.replace(deviation=0)
+    chex.assert_trees_all_equal(still(steps), js.linear(1.0, 0.0, 50)(steps))
+
+
+def test_any_number_of_chebyshev_nodes_in_their_own_order():
+    lr = js.chebyshev(0.5, largest=1.0, total_steps=3, fractal=False)
+    nodes = [0.75 - 0.25 * math.cos(math.pi * (k + 0.5) / 3) for k in range(3)]
+    np.testing.assert_allclose(lr([0, 1, 2]), 1 / np.array(nodes), rtol=1e-6)
+
+
 def test_restarts_may_be_a_fraction_longer_each_time():
     cycles = js.repeat(js.linear(1.0, 0.0, 10), period_multiplier=1.5)
     begins = np.array([0.0, 10.0, 25.0, 47.5, 81.25])

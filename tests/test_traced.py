@@ -132,6 +132,7 @@ CALLS = {
     "stretch": use(BASE, 1.5),
     "until": use(BASE, 20.0),
     "clip": use(BASE, 0.2, 0.8),
+    "noise": use(BASE, 0.1, limit=0.5, seed=3.5),
     "maximum": use(BASE, 0.5),
     "minimum": use(BASE, 0.5),
     "rescale": use(BASE, 0.2, 0.8),

@@ -18,7 +18,7 @@ from ..leaves import cosine, inverse_sqrt, linear, polynomial, ramp
 from ..numerics import at_least, host
 from ..recipes import cosine_annealing
 from ..schedule import Schedule, chain, constant
-from ..transforms import repeat, shift, until
+from ..transforms import repeat, shift, stretch, until
 from ..types import Scalar
 from .ported import METRICS, one_of, ported, without
 
@@ -452,8 +452,10 @@ def get_scheduler(
 
 def _wave(peak: Scalar, floor: Scalar, steps: Scalar, num_cycles: Scalar) -> Schedule:
     """A cosine of so many periods in `steps` steps, which goes on after them."""
-    half = at_least(1.0, steps) / (2 * num_cycles)
-    return cosine_annealing(peak, total_steps=half, end=floor, periodic=True)
+    half = cosine_annealing(
+        peak, total_steps=at_least(1.0, steps), end=floor, periodic=True
+    )
+    return stretch(half, 1 / (2 * num_cycles))
 
 
 def _floor(base_lr: Scalar, rate: Scalar | None, fraction: Scalar | None) -> Scalar:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..domain import POSITIVE, POWER_OF_TWO
 from ..errors import echoes
+from ..hyperparameters import as_leaf
 from ..numerics import positive
 from ..schedule import Schedule
 from ..tree import hyper, static
@@ -23,8 +24,13 @@ class Chebyshev(Schedule):
 
     smallest: Scalar = hyper(POSITIVE)
     largest: Scalar = hyper(POSITIVE)
-    total_steps: Scalar = hyper(POWER_OF_TWO)
+    total_steps: Scalar = hyper(POSITIVE)
     fractal: bool = static(default=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.fractal:
+            as_leaf(self.total_steps, POWER_OF_TWO, "Chebyshev.total_steps")
 
     @property
     def duration(self) -> Scalar:
@@ -74,7 +80,8 @@ def chebyshev(
     Args:
         smallest: The least eigenvalue of the Hessian, positive.
         largest: The greatest one.
-        total_steps: How many steps there are: a power of two.
+        total_steps: How many steps there are, positive; in the fractal order a power
+            of two.
         fractal: Whether to take them in the order that keeps errors small in between;
             else the longest steps come first.
 
@@ -82,8 +89,8 @@ def chebyshev(
         A schedule of `total_steps` steps, each held until the next.
 
     Raises:
-        ValueError: If an eigenvalue is not positive, or `total_steps` is no power of
-            two.
+        ValueError: If a number is not positive, or `total_steps` no power of two
+            though it must be.
 
     Example:
         >>> from jaxsched import chebyshev

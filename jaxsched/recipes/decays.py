@@ -6,7 +6,7 @@ from ..errors import echoes
 from ..hyperparameters import as_leaf, length
 from ..leaves import PiecewiseConstant, Ramp, cosine, linear, ramp
 from ..schedule import Schedule
-from ..transforms import repeat, until
+from ..transforms import repeat, stretch, until
 from ..types import Scalar, Vector
 
 
@@ -187,7 +187,9 @@ def hyperbolic(
     bound = as_leaf(upper_bound, POSITIVE, "upper_bound")
     ratio = as_leaf(total_steps / bound, PORTION, "total_steps / upper_bound")
     reached = (ratio * (2 - ratio)) ** 0.5
-    return ramp(start, start + (end - start) * reached, total_steps, Hyperbolic(ratio))
+    # It is `start + (end - start) * reached`, which would cancel where `end` is near.
+    last = start * (1 - ratio) ** 2 / (1 + reached) + end * reached
+    return ramp(start, last, total_steps, Hyperbolic(ratio))
 
 
 @echoes
@@ -227,7 +229,7 @@ def linear_cosine(
         Bello et al., 2017, *Neural Optimizer Search with Reinforcement Learning*,
         https://arxiv.org/abs/1709.07417.
     """
-    half = total_steps / (2 * as_leaf(periods, POSITIVE, "periods"))
-    wave = repeat(cosine(1.0, 0.0, half) >> cosine(0.0, 1.0, half))
+    period = repeat(cosine(1.0, 0.0, total_steps) >> cosine(0.0, 1.0, total_steps))
+    wave = stretch(period, 1 / (2 * as_leaf(periods, POSITIVE, "periods")))
     line = linear(1.0 + offset, offset, total_steps)
     return start * until(line * wave + floor, total_steps)

@@ -87,10 +87,8 @@ def WSDLRScheduler(
     """
     steady = rest(t_initial, decay_t=decay_t)
     timescale = warmup_t if stable_timescale is None else stable_timescale
-    law = maximum(
-        named("stable function", stable_fn, LAWS)(base_lr, stable_power, timescale),
-        lr_min,
-    )
+    stable = named("stable function", stable_fn, LAWS)
+    law = until(maximum(stable(base_lr, stable_power, timescale), lr_min), t_initial)
     if callable(decay_fn):
         fall: Schedule = delay(
             until(stretch(custom(decay_fn), decay_t), decay_t), steady

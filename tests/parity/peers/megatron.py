@@ -75,9 +75,7 @@ def wsd(
     )
 
 
-def rate(
-    step, style, *, max_lr, lr_warmup_steps, init_lr=0.0, min_lr=0.0, **arguments
-):
+def rate(step, style, *, max_lr, lr_warmup_steps, init_lr=0.0, min_lr=0.0, **arguments):
     """What the peer computes, style by style."""
     if step <= lr_warmup_steps and lr_warmup_steps > 0:
         return init_lr + (max_lr - init_lr) * step / lr_warmup_steps
