@@ -192,6 +192,7 @@ def run(code, **environment):
 NOT_NEEDED = {
     "chex",
     "flax",
+    "jaxsched.compat",
     "jaxsched.plotting",
     "jaxsched.report",
     "jaxsched.search",

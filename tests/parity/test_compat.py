@@ -18,7 +18,8 @@ from jaxsched.tree import hypers
 
 from ..documents import sections
 from ..test_laws import places, slopes, without
-from .live import DRAWS, RECORDED, schedules_of
+from .draws import DRAWS
+from .live import RECORDED, schedules_of
 
 
 RECORD = json.loads(RECORDED.read_text())

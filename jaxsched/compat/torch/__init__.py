@@ -12,6 +12,7 @@ the rate is held, where PyTorch's one cycle raises an error.
 from ..ported import METRICS, without
 from .cycles import *
 from .decays import *
+from .functions import *
 from .live import *
 from .several import *
 

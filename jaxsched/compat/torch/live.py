@@ -7,7 +7,7 @@ from ...errors import echoes, named
 from ...recipes import OneCycle
 from ...schedule import Schedule
 from ..ported import METRICS
-from . import cycles, decays, several
+from . import cycles, decays, functions, several
 from .names import ANNEALINGS
 
 
@@ -166,8 +166,8 @@ READERS: dict[str, Reader] = {
     "ExponentialLR": _arguments(decays.ExponentialLR, "gamma"),
     "StepLR": _arguments(decays.StepLR, "step_size", "gamma"),
     "MultiStepLR": _multi_step,
-    "LambdaLR": _function(decays.LambdaLR),
-    "MultiplicativeLR": _function(decays.MultiplicativeLR),
+    "LambdaLR": _function(functions.LambdaLR),
+    "MultiplicativeLR": _function(functions.MultiplicativeLR),
     "CosineAnnealingLR": _arguments(decays.CosineAnnealingLR, "T_max", "eta_min"),
     "CosineAnnealingWarmRestarts": _arguments(
         cycles.CosineAnnealingWarmRestarts, "T_0", "T_mult", "eta_min"
