@@ -169,6 +169,7 @@ RECIPES = {
     "hyperbolic": Row(
         js.hyperbolic(1.0, total_steps=30, upper_bound=100, end=0.1),
         *(1.0, 1.0 - 0.9 * math.sqrt(0.51)),
+        ulps=2,
     ),
     "linear_cosine": Row(js.linear_cosine(1.0, total_steps=50), 1.001, 0.001),
     "linear_cosine, with waves": Row(

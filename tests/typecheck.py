@@ -19,10 +19,13 @@ replaced: js.Ramp = ramp.replace(end=2.0)
 curved = js.ramp(0, jnp.ones(()), 10, js.curves.Power(2))
 cycle = js.one_cycle(0.1, total_steps=100)
 momentum: js.Schedule = cycle.momentum
+step: js.Schedule = js.compat.torch.StepLR(0.1, 30)
+rates, momenta = js.compat.torch.OneCycleLR(0.1, total_steps=100)
 
 ramp.start = 3.0  # error: frozen
 js.Ramp(0.0)  # error: missing arguments
 js.linear("a", 1.0, 2)  # error: a string
+js.compat.torch.StepLR(0.1, "30")  # error: a string
 js.warmup_cosine(0.1, warmup_step=1, total_steps=2)  # error: misspelt
 
 

@@ -26,6 +26,7 @@ from ..numerics import host
 from ..schedule import Schedule, constant
 from ..transforms import repeat, rescale, shift, staircase as stairs, until
 from ..types import Scalar, Vector
+from .ported import without
 
 
 __all__ = [
@@ -295,3 +296,6 @@ SCHEDULES: dict[str, Callable[..., Schedule]] = {
     "PiecewiseConstantDecay": PiecewiseConstantDecay,
     "PolynomialDecay": PolynomialDecay,
 }
+
+
+__getattr__ = without(__name__)

@@ -1,7 +1,9 @@
 """What the functions named after a peer's have in common."""
 
+import difflib
 import functools
 import itertools
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn, TypeVar, cast
 
@@ -14,12 +16,13 @@ from ..types import Scalar, Vector
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def ported(**refused: str) -> Callable[[F], F]:
+def ported(**reasons: str) -> Callable[[F], F]:
     """Makes a function echo its errors, and say why it refuses some keywords.
 
     Args:
-        **refused: Keywords of the peer, and why they are not taken.
+        **reasons: Keywords of the peer, and why they are not taken.
     """
+    refused = {"optimizer": "its learning rate comes first", **reasons}
 
     def decorate(function: F) -> F:
         echoing = echoes(function)
@@ -45,13 +48,16 @@ METRICS = (
 
 
 def without(module: str, **reasons: str) -> Callable[[str], NoReturn]:
-    """Returns the `__getattr__` of a module, which says why it has not some names."""
+    """Returns the `__getattr__` of a module, which says why it has not some names.
+
+    Of others it tells the nearest one that it has.
+    """
 
     def missing(name: str) -> NoReturn:
-        reason = f": {reasons[name]}" if name in reasons else ""
-        raise AttributeError(
-            f"module {module!r} has no attribute {name!r}{reason}", name=name
-        )
+        near = difflib.get_close_matches(name, vars(sys.modules[module]), n=1)
+        guess = f", did you mean {near[0]!r}?" if near else "."
+        why = f": {reasons[name]}." if name in reasons else guess
+        raise AttributeError(f"Module {module!r} has no {name!r}{why}", name=name)
 
     return missing
 

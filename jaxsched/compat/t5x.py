@@ -17,7 +17,7 @@ from ..numerics import at_least
 from ..schedule import Schedule, constant
 from ..transforms import delay, maximum, repeat
 from ..types import Scalar
-from .ported import ported
+from .ported import ported, without
 
 
 __all__ = ["create_learning_rate_scheduler"]
@@ -98,3 +98,6 @@ def create_learning_rate_scheduler(
         (named("factor", factor.strip(), flat)() for factor in factors.split("*")),
     )
     return maximum(delay(product, step_offset), min_learning_rate)
+
+
+__getattr__ = without(__name__)

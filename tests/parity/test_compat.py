@@ -240,12 +240,20 @@ def test_optax_schedules_join_with_ours():
     [
         (lambda: compat.torch.StepLR(0.1, 30, last_epoch=4), TypeError, "last_epoch.*"),
         (lambda: compat.torch.StepLR(0.1, 30, verbose=True), TypeError, "no `verbose`"),
+        (
+            lambda: compat.torch.StepLR(optimizer=3, step_size=30),
+            TypeError,
+            "no `optimizer`: its learning rate comes first",
+        ),
         (lambda: compat.torch.StepLR(0.1, 30, gama=1), TypeError, "mean 'gamma'"),
         (lambda: compat.torch.StepLR(0.1, -3), ValueError, r"> 0, got -3"),
         (lambda: compat.torch.OneCycleLR(1.0), ValueError, "`total_steps` or `epochs`"),
         (lambda: compat.torch.SWALR(1, 1, 1, "cosine"), ValueError, "'cos'"),
-        (lambda: compat.torch.from_scheduler(3), ValueError, "no scheduler 'int'"),
+        (lambda: compat.torch.from_scheduler(3), TypeError, "PyTorch's own, got 3"),
         (lambda: compat.torch.ReduceLROnPlateau, AttributeError, "a metric"),
+        (lambda: compat.torch.StepLr, AttributeError, "mean 'StepLR'"),
+        (lambda: compat.optax.cosine_decay, AttributeError, "'cosine_decay_schedule'"),
+        (lambda: compat.pytorch, AttributeError, "mean 'torch'"),
         (
             lambda: compat.torch.SequentialLR([js.constant(1.0)], [3]),
             ValueError,
@@ -285,6 +293,11 @@ def test_optax_schedules_join_with_ours():
             "no `t_in_epochs`",
         ),
         (lambda: compat.timm.create_scheduler_v2(1.0, "cos"), ValueError, "'cosine'"),
+        (
+            lambda: compat.timm.create_scheduler_v2(1.0, patience_epochs=3),
+            TypeError,
+            "no `patience_epochs`: it depends on a metric",
+        ),
         (
             lambda: compat.timm.create_scheduler_v2(1.0, "plateau"),
             ValueError,

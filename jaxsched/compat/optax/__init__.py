@@ -7,6 +7,10 @@ finite. What differs: before step 0 all have their value of step 0, where Optax'
 cosine goes up and down again and its interpolations are 0.
 """
 
+from ..ported import without
 from .pieces import *
 from .transitions import *
 from .warmups import *
+
+
+__getattr__ = without(__name__)

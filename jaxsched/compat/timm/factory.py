@@ -9,9 +9,9 @@ from ...hyperparameters import as_leaf, is_concrete
 from ...numerics import host
 from ...schedule import Schedule, constant
 from ...types import Scalar, Vector
-from ..ported import METRICS
+from ..ported import METRICS, ported
 from .cycles import CosineLRScheduler, PolyLRScheduler, TanhLRScheduler
-from .parts import Range, scheduler
+from .parts import Range
 from .stages import WSDLRScheduler
 from .steps import MultiStepLRScheduler, StepLRScheduler
 
@@ -31,7 +31,7 @@ SCHEDULERS: dict[str, Callable[..., Schedule]] = {
 }
 
 
-@scheduler
+@ported(patience_epochs=METRICS, plateau_mode=METRICS)
 def create_scheduler_v2(
     base_lr: Scalar,
     sched: str = "cosine",
@@ -171,6 +171,6 @@ def create_scheduler_v2(
 
 def _times(noise: Range, total: Scalar) -> Range:
     """Fractions of the whole in steps."""
-    if noise is None or not isinstance(noise, Sequence):
-        return noise if noise is None else noise * total
-    return [part * total for part in noise]
+    if isinstance(noise, Sequence):
+        return [part * total for part in noise]
+    return None if noise is None else noise * total

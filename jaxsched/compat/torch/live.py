@@ -40,9 +40,9 @@ def from_scheduler(
         The schedules of its parameter groups, in their order.
 
     Raises:
-        TypeError: If it depends on metrics, or moves no momentum though that was asked
-            for.
-        ValueError: If it is no scheduler of PyTorch that is known.
+        TypeError: If it is none of PyTorch's own, depends on metrics, or moves no
+            momentum though that was asked for.
+        ValueError: If it is one of PyTorch's that is not known.
 
     Example:
         >>> import torch  # doctest: +SKIP
@@ -66,9 +66,12 @@ def from_scheduler(
             raise TypeError(f"This `{type(scheduler).__name__}` moves no momentum.")
         return momentum
 
-    if "ReduceLROnPlateau" in type(scheduler).__name__:
-        raise TypeError(f"`{type(scheduler).__name__}` is no schedule: {METRICS}.")
-    named("scheduler", type(scheduler).__name__, READERS)
+    kind = type(scheduler)
+    if not kind.__module__.startswith("torch.optim."):
+        raise TypeError(f"Expected a scheduler of PyTorch's own, got {scheduler!r}.")
+    if kind.__name__ == "ReduceLROnPlateau":
+        raise TypeError(f"`ReduceLROnPlateau` is no schedule: {METRICS}.")
+    named("scheduler", kind.__name__, READERS)
     groups = range(len(scheduler.optimizer.param_groups))
     return [read(scheduler, group) for group in groups]
 

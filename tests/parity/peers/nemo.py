@@ -3,8 +3,8 @@
 Its warmup starts one step in, `lr / (warmup_steps + 1)`, and is at the peak at step
 `warmup_steps`. After `max_steps` the rate is `min_lr`, which of decays without end is a
 jump. With no `hold_steps`, which is not the same as 0, the policies that hold count the
-decay from step 0, and so jump after the warmup. A `cycle` of the polynomial ones never
-comes to a second one.
+decay from step 0, and so jump after the warmup. A `cycle` of the polynomial ones, if it
+arrives at `max_steps`, never comes to a second one.
 """
 
 import math
