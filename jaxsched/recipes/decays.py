@@ -6,7 +6,7 @@ from ..errors import echoes
 from ..hyperparameters import as_leaf, length
 from ..leaves import PiecewiseConstant, Ramp, cosine, linear, ramp
 from ..schedule import Schedule
-from ..transforms import repeat, stretch, until
+from ..transforms import repeat, until
 from ..types import Scalar, Vector
 
 
@@ -229,7 +229,7 @@ def linear_cosine(
         Bello et al., 2017, *Neural Optimizer Search with Reinforcement Learning*,
         https://arxiv.org/abs/1709.07417.
     """
-    period = repeat(cosine(1.0, 0.0, total_steps) >> cosine(0.0, 1.0, total_steps))
-    wave = stretch(period, 1 / (2 * as_leaf(periods, POSITIVE, "periods")))
+    half = total_steps / (2 * as_leaf(periods, POSITIVE, "periods"))
+    wave = repeat(cosine(1.0, 0.0, half) >> cosine(0.0, 1.0, half))
     line = linear(1.0 + offset, offset, total_steps)
     return start * until(line * wave + floor, total_steps)
