@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from ..domain import NONNEGATIVE, POSITIVE
 from ..errors import echoes
-from ..numerics import at_least, held, host, positive, scaled
+from ..numerics import at_least, held, host, periods, positive, scaled
 from ..schedule import Schedule, ScheduleLike, as_schedule, require_end
 from ..tree import child, hyper
 from ..types import Scalar
@@ -81,7 +81,14 @@ class Stretch(Schedule):
 
     def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
         factor = positive(self.factor)
-        return self.inner.at(t / factor, scaled(left, 1 / factor))
+        # XLA may multiply by `1 / factor`, and what makes a whole number of steps of
+        # `inner` would then fall short of it.
+        count, since = periods(t, factor)
+        passed = count + since / factor
+        short = self.inner.duration - passed
+        return self.inner.at(
+            passed, jnp.where(since > 0, scaled(left, 1 / factor), short)
+        )
 
 
 class Reverse(Schedule):
