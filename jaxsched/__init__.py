@@ -42,11 +42,16 @@ with _uncollected():
     from .tree import as_arrays as as_arrays, check as check
 
 if _typing.TYPE_CHECKING:
-    from . import compat as compat, plotting as plotting, search as search
+    from . import (
+        compat as compat,
+        plotting as plotting,
+        search as search,
+        training as training,
+    )
 
 
 def __getattr__(name: str) -> _types.ModuleType:
     """Loads what most programs do without, on first use."""
-    if name in ("plotting", "compat", "search"):
+    if name in ("plotting", "compat", "search", "training"):
         return _importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -75,7 +75,7 @@ def _plain(value: Any, where: str) -> Any:
         return [_plain(item, where) for item in value]
     if isinstance(value, np.ndarray | jax.Array) and is_concrete(value):
         return np.asarray(value).tolist()
-    if isinstance(value, bool | float | str):
+    if isinstance(value, bool | int | float | str):
         return value
     raise TypeError(f"`{where}` is no data that a configuration can hold: {value!r}.")
 

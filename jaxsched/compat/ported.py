@@ -43,7 +43,7 @@ def ported(**reasons: str) -> Callable[[F], F]:
 
 METRICS = (
     "it depends on a metric, and is no function of the step; "
-    "`optax.contrib.reduce_on_plateau` is a transformation that does"
+    "`jaxsched.training` has `plateau` and `greedy`"
 )
 
 

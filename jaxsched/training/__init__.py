@@ -1,0 +1,10 @@
+"""Schedules in the training loop: what a person does with one once training runs."""
+
+from . import presets as presets
+from .horizon import *
+from .layers import *
+from .reducers import *
+from .resume import *
+from .state import *
+from .sweeps import *
+from .weight_decay import *
