@@ -202,6 +202,14 @@ def test_only_what_is_named_is_scheduled():
     assert set(training.applied(optimizer.init(PARAMS))) == {"b1"}
 
 
+def test_what_is_changed_is_the_learning_rate_unless_another_name_is_given():
+    rate, momentum = js.one_cycle(0.1, total_steps=10)
+    state = training.inject(optax.sgd)(rate, momentum=momentum).init(PARAMS)
+    halved = training.upcoming(training.set_scale(state, 0.5))
+    assert halved["learning_rate"] == rate(0) / 2
+    assert halved["momentum"] == momentum(0)
+
+
 def test_a_name_that_is_there_twice_has_its_path():
     optimizer = optax.chain(
         training.inject(optax.sgd)(LR), training.inject(optax.sgd)(LR)

@@ -5,15 +5,15 @@ from ..errors import echoes
 from ..hyperparameters import as_leaf
 from ..recipes.horizon import rest
 from ..schedule import Chain, ScheduleLike, as_schedule, require_end
-from ..transforms import delay, shift, stretch, until
+from ..transforms import cooldown, delay, shift, stretch, until
 from ..types import Scalar
 
 
-__all__ = ["extend", "retarget"]
+__all__ = ["cooldown", "extend", "retarget"]
 
 
 @echoes
-def retarget(schedule: ScheduleLike, *, at: Scalar, total_steps: Scalar) -> Chain:
+def retarget(schedule: ScheduleLike, at: Scalar, total_steps: Scalar) -> Chain:
     """Makes a schedule end at another step, from step `at` on.
 
     What is left of it is stretched or squeezed: the rate goes on from where it is, by
@@ -45,7 +45,7 @@ def retarget(schedule: ScheduleLike, *, at: Scalar, total_steps: Scalar) -> Chai
 
 
 @echoes
-def extend(schedule: ScheduleLike, *, at: Scalar, steps: Scalar) -> Chain:
+def extend(schedule: ScheduleLike, at: Scalar, steps: Scalar) -> Chain:
     """Holds the rate of step `at` for more steps, and goes on from there.
 
     In the stable phase of `wsd` it makes that longer; at the end of a schedule it only

@@ -250,11 +250,12 @@ def set_schedule(
         state: The state of an optimizer, as for `applied`.
         schedule: The new one. If it is built like the old one, of other numbers,
             nothing is traced again.
-        name: Which one to change, if there are several: a name that `applied` has.
+        name: Which one to change, a name that `applied` has; if not given, the learning
+            rate, or the only one there is.
 
     Raises:
         ValueError: If nothing in the state is scheduled, nothing of that name is, or
-            there are several and there is no name.
+            there are several, none of them the learning rate, and there is no name.
     """
     new = as_arrays(as_schedule(schedule))
     return _changed(state, name, lambda each: each._replace(schedule=new))
@@ -267,11 +268,12 @@ def set_scale(state: State, scale: Scalar, *, name: str | None = None) -> State:
     Args:
         state: The state of an optimizer, as for `applied`.
         scale: The factor, instead of the one before: 1 at first.
-        name: Which one to change, if there are several: a name that `applied` has.
+        name: Which one to change, a name that `applied` has; if not given, the learning
+            rate, or the only one there is.
 
     Raises:
         ValueError: If nothing in the state is scheduled, nothing of that name is, or
-            there are several and there is no name.
+            there are several, none of them the learning rate, and there is no name.
     """
     factor = jnp.asarray(as_leaf(scale, REAL, "scale"), float)
     return _changed(state, name, lambda each: each._replace(scale=factor))
@@ -327,8 +329,10 @@ def _name(path: tuple[Any, ...]) -> str:
 def _changed(
     state: State, name: str | None, change: Callable[[Scheduled], Scheduled]
 ) -> State:
-    """Changes the one of a name, or the only one there is."""
+    """Changes the one of a name, or the learning rate, or the only one there is."""
     found = _found(state)
+    if name is None and "learning_rate" in found:
+        name = "learning_rate"
     if name is None and len(found) > 1:
         raise ValueError(f"Give the `name` of one of these: {', '.join(found)}.")
     wanted = named("schedule", name or next(iter(found)), found)
