@@ -62,7 +62,8 @@ def misfit_of(
             for match in difflib.get_close_matches(name, names, n=1)
         ]
         takes = f"{''.join(near)} It takes {inspect.Signature(taken)}."
-        return f"`{function.__name__}` {error}.{takes}"
+        name = getattr(function, "__name__", repr(function))
+        return f"`{name}` {error}.{takes}"
     return None
 
 

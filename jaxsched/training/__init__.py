@@ -5,6 +5,7 @@ from .horizon import *
 from .layers import *
 from .reducers import *
 from .resume import *
+from .running import *
 from .state import *
 from .sweeps import *
 from .weight_decay import *
