@@ -214,7 +214,7 @@ def scale_by_layers(
     sign = -1.0 if flip_sign else 1.0
     rules = dict(layers.followed)
 
-    def init(params: optax.Params) -> LayersState:
+    def init(params: Any) -> Any:
         unknown = {*_paths(params)} ^ rules.keys()
         if unknown:
             raise ValueError(
@@ -225,13 +225,11 @@ def scale_by_layers(
             {rule: Scheduled.start(each) for rule, each in layers.schedules.items()}
         )
 
-    def update(
-        updates: optax.Updates, state: LayersState, params: optax.Params | None = None
-    ) -> tuple[optax.Updates, LayersState]:
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         after = {rule: each.advance() for rule, each in state.scheduled.items()}
 
         def scaled(path: tuple[Any, ...], update: jax.Array) -> jax.Array:
-            rate = sign * after[rules[_path(path)]].value
+            rate: jax.Array = sign * after[rules[_path(path)]].value
             return update * rate.astype(update.dtype)
 
         return tree_map_with_path(scaled, updates), LayersState(after)

@@ -156,7 +156,7 @@ def _nodes(state: State) -> tuple[list[tuple[Any, Any]], Any]:
 
 
 def _name(path: tuple[Any, ...]) -> str:
-    last = path[-1] if path else None
+    *_, last = (None, *path)
     return str(last.key) if isinstance(last, DictKey) else "schedule"
 
 
@@ -184,7 +184,7 @@ def _of_optax(state: State, schedule: Schedule) -> State:
             return node
         before = Scheduled.start(schedule)._replace(step=jnp.maximum(node.count - 1, 0))
         after = before.advance()
-        begun = node.count > 0
+        begun = jnp.asarray(node.count) > 0
         return after._replace(
             step=node.count, value=jnp.where(begun, after.value, before.value)
         )

@@ -83,12 +83,10 @@ def scale_by_schedule(
     first = as_schedule(schedule)
     sign = -1.0 if flip_sign else 1.0
 
-    def init(params: optax.Params) -> Scheduled:
+    def init(params: Any) -> Any:
         return Scheduled.start(first)
 
-    def update(
-        updates: optax.Updates, state: Scheduled, params: optax.Params | None = None
-    ) -> tuple[optax.Updates, Scheduled]:
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         after = state.advance()
         scaled = jax.tree.map(
             lambda u: u * (sign * after.value).astype(u.dtype), updates
@@ -147,17 +145,17 @@ def inject(
         ) -> optax.GradientTransformationExtraArgs:
             return optax.with_extra_args_support(factory(**fixed, **values))
 
-        def init(params: optax.Params) -> InjectState:
+        def init(params: Any) -> Any:
             scheduled = {k: Scheduled.start(v) for k, v in schedules.items()}
             values = {k: v.upcoming() for k, v in scheduled.items()}
             return InjectState(scheduled, optimizer(values).init(params))
 
         def update(
-            updates: optax.Updates,
-            state: InjectState,
-            params: optax.Params | None = None,
+            updates: Any,
+            state: Any,
+            params: Any = None,
             **extra: Any,
-        ) -> tuple[optax.Updates, InjectState]:
+        ) -> tuple[Any, Any]:
             scheduled = {k: v.advance() for k, v in state.scheduled.items()}
             values = {k: v.value for k, v in scheduled.items()}
             changed, inner_state = optimizer(values).update(

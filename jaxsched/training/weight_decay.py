@@ -53,12 +53,10 @@ def decay_weights(schedule: ScheduleLike) -> optax.GradientTransformation:
     """
     fraction = as_schedule(schedule)
 
-    def init(params: optax.Params) -> Scheduled:
+    def init(params: Any) -> Any:
         return Scheduled.start(fraction)
 
-    def update(
-        updates: optax.Updates, state: Scheduled, params: optax.Params | None = None
-    ) -> tuple[optax.Updates, Scheduled]:
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         if params is None:
             raise ValueError("To decay weights, `update` must be given the parameters.")
         after = state.advance()
