@@ -414,6 +414,13 @@ def test_a_grid_that_has_grown_trains_only_what_is_new(tmp_path):
     assert (trained[0].done, trained[-1].done) == (12, 12)
 
 
+def test_one_seed_may_not_become_several(tmp_path):
+    search_once(tmp_path, seeds=1)
+    there = '`seeds` is "one" there and "several" here'
+    with pytest.raises(ValueError, match=there):
+        search_once(tmp_path, seeds=2)
+
+
 def test_what_has_hardly_begun_is_not_there_yet(tmp_path):
     SQLiteStore(tmp_path / "search.db").close()
     with pytest.raises(FileNotFoundError, match="There is no search in"):

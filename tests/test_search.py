@@ -1,6 +1,7 @@
 """Search: lanes that are independent, refilled, pruned, and the same to the bit."""
 
 import functools
+import re
 
 import chex
 import jax
@@ -201,6 +202,42 @@ def test_the_state_is_not_kept_twice():
     prepared = prepare(TASK, search.Space(COSINE), key=KEY, width=4)
     program = Program(prepared.segment, KEY, 4, prepared.devices)
     assert "input_output_alias" in program._run.as_text()
+
+
+def test_lanes_of_one_seed_have_one_key_and_draw_once():
+    def drawn(seeds):
+        segment = prepare(train, search.Space(COSINE), key=KEY, seeds=seeds).segment
+        rows = [np.zeros((4, *leaf.shape), leaf.dtype) for leaf in segment.layout.leaves]
+        begun = jax.make_jaxpr(segment.begin)(rows, np.zeros(4, np.int32), KEY)
+        return re.findall(r":(\S*) = random_bits", str(begun))
+
+    assert drawn(seeds=1) == ["u32[104,8]"]
+    assert drawn(seeds=2) == ["u32[4,104,8]"]
+
+
+@pytest.mark.parametrize("task", [train, TASK], ids=["whole", "steps"])
+def test_the_one_seed_is_that_of_the_space(task):
+    peak = search.choice([0.01, 0.03, 0.1])
+    lr = js.warmup_cosine(peak, warmup_steps=5, total_steps=STEPS)
+    space = search.space(lr=lr, seed=search.choice([5]))
+    results = run(_of_lr(task), space, width=2)
+    for trial in results.trials:
+        schedule = results.space.redraw(trial.labels, 5).config.lr
+        by_hand = jax.jit(train)(schedule, jax.random.fold_in(KEY, 5))
+        found = trial.metrics["validation"]
+        np.testing.assert_allclose(found, by_hand["validation"], rtol=1e-4)
+
+
+def _of_lr(task):
+    """The same task, of a config that has the schedule as an attribute."""
+    if task is train:
+        return lambda config, key: train(config.lr, key)
+    return search.Task(
+        init=lambda config, key: init(config.lr, key),
+        step=lambda config, state, t: step(config.lr, state, t),
+        evaluate=lambda config, state: evaluate(config.lr, state),
+        steps=STEPS,
+    )
 
 
 # Configs.

@@ -116,10 +116,10 @@ class Engine:
             if row is None:
                 continue
             place = free.pop(0)
+            # Lanes that are not in use yet do as the others do, unseen.
             for rows, leaf in zip(self.rows, row, strict=True):
-                # A lane that is not in use yet does as the others do, unseen.
                 rows[[place, *free]] = leaf
-            self.seeds[place] = trial.seed
+            self.seeds[[place, *free]] = trial.seed
             found = self.states.load(trial.digest, self.program.taken)
             if found and found[0] > trial.steps:
                 # What led there was never written down, and has to be seen again.

@@ -142,6 +142,7 @@ class Search:
         return {
             "program": fingerprint(self.segment, self.key, self.width),
             "width": self.width,
+            "seeds": "one" if self.segment.one_seed else "several",
             "segment": self.segment.length,
             "families as": self.segment.layout.mode,
             "key": jax.random.key_data(self.key).tolist(),
@@ -215,7 +216,7 @@ def prepare(
             f"{pruner!r} has no rung before step {task.steps}, where a trial ends."
         )
     length = segment or _length(task.steps, rungs)
-    whole = Segment(task, layout, length)
+    whole = Segment(task, layout, length, one_seed=len(drawn_with) == 1)
     most = WIDTHS.get(devices[0].platform, WIDTH)
     trials = samples * len(drawn_with)
     width = width or min(most, math.ceil(trials / len(devices)))

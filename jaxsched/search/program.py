@@ -62,11 +62,20 @@ class Outcome(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Segment:
-    """A segment of `length` steps, as a function of the state, the lanes and a key."""
+    """A segment of `length` steps, as a function of the state, the lanes and a key.
+
+    Attributes:
+        task: What is trained.
+        layout: How the leaves of a lane become its config.
+        length: How many steps.
+        one_seed: Whether all lanes have the same seed. Then they have one key, and what
+            is drawn from it is drawn once for all of them.
+    """
 
     task: Trainable
     layout: Layout
     length: int
+    one_seed: bool
 
     def __call__(
         self, state: State, lanes: Lanes, key: jax.Array
@@ -78,11 +87,11 @@ class Segment:
         )
         left = jnp.clip(self.task.steps - lanes.steps, 0, self.length)
         left = jnp.where(lanes.busy, left, 0)
-        _, watched = jax.eval_shape(self._stepped, config, state, lanes.steps)
+        _, watched = jax.eval_shape(self._step, config, state, lanes.steps)
 
         def one_step(count: Any, carry: Any) -> Any:
             state, sums = carry
-            stepped, watched = self._stepped(config, state, lanes.steps + count)
+            stepped, watched = self._step(config, state, lanes.steps + count)
             total = jax.tree.map(lambda x, y: x + y.astype(x.dtype), sums, watched)
             if self.task.steps % self.length:
                 stepped = _where(count < left, stepped, state)
@@ -93,11 +102,10 @@ class Segment:
             lambda x: jnp.zeros(x.shape, jnp.result_type(float)), watched
         )
         state, sums = lax.fori_loop(0, jnp.max(left), one_step, (state, sums))
-        evaluate = jax.vmap(self._evaluate)
         metrics = lax.cond(
             jnp.any(lanes.due),
-            evaluate,
-            lambda *args: _zeros(jax.eval_shape(evaluate, *args)),
+            self._evaluate,
+            lambda *args: _zeros(jax.eval_shape(self._evaluate, *args)),
             config,
             state,
         )
@@ -107,30 +115,26 @@ class Segment:
     def begin(self, rows: Sequence[Any], seeds: jax.Array, key: jax.Array) -> State:
         """Returns the states of lanes that begin."""
         keys = jax.vmap(functools.partial(jax.random.fold_in, key))(seeds)
-        return jax.vmap(self._init)(self.layout.config(rows), keys)
+        config = self.layout.config(rows)
+        return self._init(config, keys[0] if self.one_seed else keys)
 
     def _begun(self, state: State, lanes: Lanes, key: jax.Array) -> State:
         return _where(lanes.fresh, self.begin(lanes.rows, lanes.seeds, key), state)
 
-    def _stepped(
-        self, config: Any, state: State, steps: jax.Array
-    ) -> tuple[State, Metrics]:
-        stepped: tuple[State, Metrics] = jax.vmap(self._step)(config, state, steps)
-        return stepped
-
-    # Whatever is done with them, JAX traces them once.
+    # What the task does, in all lanes; however often they are used, JAX traces it once.
 
     @functools.cached_property
     def _init(self) -> Any:
-        return jax.jit(self.task.init, inline=True)
+        axes = (0, None if self.one_seed else 0)
+        return jax.jit(jax.vmap(self.task.init, axes), inline=True)
 
     @functools.cached_property
     def _step(self) -> Any:
-        return jax.jit(self.task.step, inline=True)
+        return jax.jit(jax.vmap(self.task.step), inline=True)
 
     @functools.cached_property
     def _evaluate(self) -> Any:
-        return jax.jit(self.task.evaluate, inline=True)
+        return jax.jit(jax.vmap(self.task.evaluate), inline=True)
 
 
 class Program:
