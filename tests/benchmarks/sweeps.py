@@ -21,6 +21,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import AxisType, Mesh, PartitionSpec
 
 from jaxsched import search
 from jaxsched.search.program import compiled
@@ -125,6 +126,22 @@ def vmapped(train: Callable[..., Any]) -> Callable[[int], Any]:
 def vmapped_with_one_key(train: Callable[..., Any]) -> Callable[[int], Any]:
     """The same for one seed: all lanes have the same batches, and less to compute."""
     program = jax.jit(jax.vmap(train, in_axes=(0, None)))
+    return lambda count: np.asarray(program(peaks(count), key()))
+
+
+def spread_with_one_key(train: Callable[..., Any]) -> Callable[[int], Any]:
+    """The same on all devices: the most that one can do by hand."""
+    mesh = Mesh(np.array(jax.devices()), ("lane",), axis_types=(AxisType.Auto,))
+    lanes, everywhere = PartitionSpec("lane"), PartitionSpec()
+    program = jax.jit(
+        jax.shard_map(
+            jax.vmap(train, in_axes=(0, None)),
+            mesh=mesh,
+            in_specs=(lanes, everywhere),
+            out_specs=lanes,
+            check_vma=False,
+        )
+    )
     return lambda count: np.asarray(program(peaks(count), key()))
 
 
@@ -271,7 +288,8 @@ def against_the_floor(count: int) -> Comparison:
             Way("jaxsched, in segments", search_for(task(), grid)),
             Way("jaxsched, all at once on one device", all_at_once),
             Way("jit(vmap), by hand", vmapped(train_by_hand), **goal),
-            Way("jit(vmap), by hand, one key", vmapped_with_one_key(train_by_hand)),
+            Way("the same, one key", vmapped_with_one_key(train_by_hand), **goal),
+            Way("the same, one key, all devices", spread_with_one_key(train_by_hand)),
         ],
     )
 
@@ -286,6 +304,7 @@ def against_programs_and_processes(count: int) -> Comparison:
             Way("Optuna, one by one", with_optuna, "optuna", most=2, cold=40),
             Way("Ray Tune", with_ray, "ray", most=4, around=started_ray, cold=40),
             Way("multiprocessing, compiled once", in_two_processes),
+            Way("shard_map(vmap), by hand", spread_with_one_key(train_by_hand)),
         ],
         warm=False,
         rounds=2,

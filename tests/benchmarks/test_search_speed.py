@@ -34,7 +34,6 @@ def _rules_of_others():
 def test_search_speed(benchmark, comparison, way):
     if way.missing:
         pytest.skip(way.missing)
-    way.begin()
     measured = min(comparison.count, way.most or comparison.count)
     benchmark.group = comparison.name
     benchmark.extra_info["schedules"] = measured

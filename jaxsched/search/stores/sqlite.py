@@ -64,6 +64,7 @@ class SQLiteStore:
         self._owner = uuid.uuid4().hex
         self._heartbeat: Heartbeat | None = None
         self._turn = threading.RLock()
+        self._seen: dict[int, tuple[tuple[Any, ...], Trial]] = {}
         if path != ":memory:":
             file = Path(path).absolute()
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -197,7 +198,7 @@ class SQLiteStore:
     def settle(self, decide: Decide) -> Mapping[int, Status]:
         settled = {}
         with self._writing() as database:
-            for number, status in decide(self._read("NULL")).items():
+            for number, status in decide(self._board()).items():
                 if status == Status.RUNNING:
                     raise ValueError(f"Trial {number} cannot be set running: claim it.")
                 changed = database.execute(
@@ -211,11 +212,12 @@ class SQLiteStore:
 
     def board(self) -> list[Trial]:
         with self._transaction("DEFERRED"):
-            return self._read("NULL")
+            return self._board()
 
     def trials(self) -> list[Trial]:
-        with self._transaction("DEFERRED"):
-            return self._read("metrics")
+        with self._transaction("DEFERRED") as database:
+            history = history_of(database)
+            return [trial_of(row, history) for row in _rows(database, "metrics")]
 
     def close(self) -> None:
         if self._heartbeat is not None:
@@ -241,14 +243,16 @@ class SQLiteStore:
                     make(database)
         self._database.execute("PRAGMA synchronous = FULL")
 
-    def _read(self, metrics: str) -> list[Trial]:
-        history = history_of(self._database)
-        return [
-            trial_of(row, history)
-            for row in self._database.execute(
-                f"SELECT {COLUMNS}, {metrics} FROM trials ORDER BY number"
-            )
-        ]
+    def _board(self) -> list[Trial]:
+        """Reads what has changed since it was last seen: the rest is as it was."""
+        rows = _rows(self._database, "NULL")
+        unseen = (None, None)
+        changed = [row for row in rows if self._seen.get(row[0], unseen)[0] != row]
+        numbers = json.dumps([row[0] for row in changed])
+        where = "WHERE number IN (SELECT value FROM json_each(?))"
+        history = history_of(self._database, where, [numbers])
+        self._seen |= {row[0]: (row, trial_of(row, history)) for row in changed}
+        return [self._seen[row[0]][1] for row in rows]
 
     def _writing(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
         return self._transaction("IMMEDIATE")
@@ -280,6 +284,12 @@ def _explained(path: str) -> Iterator[None]:
         raise StoreError(
             f"{path}: {error}. Rows that were already written are intact. {advice[0]}"
         ) from error
+
+
+def _rows(database: sqlite3.Connection, metrics: str) -> list[tuple[Any, ...]]:
+    """All trials, by number: the `COLUMNS`, and the packed metrics or no metrics."""
+    select = f"SELECT {COLUMNS}, {metrics} FROM trials ORDER BY number"
+    return database.execute(select).fetchall()
 
 
 def _free(database: sqlite3.Connection, owner: str) -> None:

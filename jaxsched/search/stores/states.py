@@ -1,7 +1,6 @@
 """States: where lanes are in the middle of their trials, to go on from there."""
 
 import contextlib
-import io
 import os
 import tempfile
 from collections.abc import Sequence
@@ -42,7 +41,7 @@ class States:
 
     def __init__(self, folder: str | os.PathLike[str] | None) -> None:
         self._folder = None if folder is None else Path(folder)
-        self._kept: dict[str, bytes] = {}
+        self._kept: dict[str, tuple[int, list[np.ndarray]]] = {}
         if self._folder is not None:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -63,9 +62,8 @@ class States:
             StoreError: If it cannot be written; then the one before is still there.
         """
         if self._folder is None:
-            buffer = io.BytesIO()
-            pack(buffer, steps, leaves)
-            self._kept[digest] = buffer.getvalue()
+            # Copies: each leaf may be a part of what all lanes have.
+            self._kept[digest] = steps, [np.array(leaf) for leaf in leaves]
             return
         try:
             # Made for its owner only. It is not waited for until it is on the disk:
@@ -100,7 +98,7 @@ class States:
         """
         try:
             if self._folder is None:
-                steps, leaves = unpack(io.BytesIO(self._kept[digest]))
+                steps, leaves = self._kept[digest]
             else:
                 with self._file(self._folder, digest).open("rb") as file:
                     steps, leaves = unpack(file)
