@@ -207,7 +207,9 @@ def test_the_state_is_not_kept_twice():
 def test_lanes_of_one_seed_have_one_key_and_draw_once():
     def drawn(seeds):
         segment = prepare(train, search.Space(COSINE), key=KEY, seeds=seeds).segment
-        rows = [np.zeros((4, *leaf.shape), leaf.dtype) for leaf in segment.layout.leaves]
+        rows = [
+            np.zeros((4, *leaf.shape), leaf.dtype) for leaf in segment.layout.leaves
+        ]
         begun = jax.make_jaxpr(segment.begin)(rows, np.zeros(4, np.int32), KEY)
         return re.findall(r":(\S*) = random_bits", str(begun))
 
