@@ -45,10 +45,9 @@ def report(
         >>> import jaxsched as js
         >>> from jaxsched import search
         >>> from jaxsched.report import report
-        >>> from jaxsched.search.space import Space
         >>> from jaxsched.search.trials import Status, Trial
         >>> peak = search.choice([0.1, 0.2])
-        >>> space = Space(
+        >>> space = search.Space(
         ...     search.one_of(js.constant(peak), js.linear(peak, 0.0, steps=50))
         ... )
         >>> def trial(number, family, seed, score):

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from jaxsched import search
 from jaxsched.search import running
-from jaxsched.search.engine import KEEP, Engine
+from jaxsched.search.lanes.engine import KEEP, Engine
 from jaxsched.search.preparing import prepare
 from jaxsched.search.stores import SQLiteStore
 

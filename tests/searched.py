@@ -6,8 +6,8 @@ import numpy as np
 
 import jaxsched as js
 from jaxsched import search
-from jaxsched.search import samplers
-from jaxsched.search.space import Space
+from jaxsched.search.spaces import samplers
+from jaxsched.search.spaces.space import Space
 from jaxsched.search.trials import Status, Trial
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from jaxsched import cli, search
 from jaxsched.cli import builtin
-from jaxsched.search import samplers
+from jaxsched.search.spaces import samplers
 from tests.searched import found
 
 

@@ -13,6 +13,8 @@ import pytest
 from jax.extend.core import ClosedJaxpr, Jaxpr
 
 import jaxsched as js
+from jaxsched.search.lanes import machine
+from jaxsched.search.lanes.machine import cores
 
 
 # --- Equations ---------------------------------------------------------------------
@@ -227,3 +229,38 @@ def test_no_backend_starts_until_a_schedule_is_called():
     """
     assert run(make, JAX_PLATFORMS="none").returncode == 0
     assert "none" in run(make + "    lr(3)", JAX_PLATFORMS="none").stderr
+
+
+# --- Devices -----------------------------------------------------------------------
+
+SEARCH = """
+import jax
+import jaxsched as js
+from jaxsched import search
+key = {key}
+train = lambda schedule, key: {{"validation": schedule(0)}}
+found = search.run(train, js.constant(search.choice([0.1, 0.2])), key=key)
+print(*{{trial.device for trial in found.trials}})
+"""
+
+
+@pytest.mark.skipif(cores() == 1, reason="There is one core only.")
+@pytest.mark.parametrize("key", ["0", "jax.random.key(0)"])
+def test_all_cores_are_devices_unless_jax_was_used_before(key):
+    result = run(SEARCH.format(key=key))
+    assert result.returncode == 0
+    assert ("give a number as `key`" in result.stderr) == (key != "0")
+    assert len(result.stdout.split()) == (cores() if key == "0" else 1)
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"), [("max 100000", None), ("50000 100000", 1), ("", None)]
+)
+def test_a_container_may_have_a_part_of_the_cores(
+    tmp_path, monkeypatch, limit, expected
+):
+    (tmp_path / "cpu.max").write_text(limit)
+    monkeypatch.setattr(machine, "GROUP", tmp_path / "elsewhere")
+    all_of_them = cores()
+    monkeypatch.setattr(machine, "GROUP", tmp_path)
+    assert cores() == (expected or all_of_them)

@@ -211,18 +211,6 @@ def test_files_are_for_their_owner_only(left):
 # A full disk.
 
 
-@pytest.fixture
-def disk(tmp_path):
-    """A small disk of its own."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
-    if subprocess.run(command, check=False, capture_output=True).returncode:
-        pytest.skip("Only who may mount a disk can fill it up.")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
 def fill(folder):
     with contextlib.suppress(OSError), (folder / "ballast").open("wb") as file:
         while True:
@@ -230,8 +218,9 @@ def fill(folder):
             file.flush()
 
 
-def test_on_a_full_disk_it_stops_and_goes_on_when_there_is_room(disk):
-    options = {"out": disk / "out", "seeds": 1, "lease": 1.0}
+def test_on_a_full_disk_it_stops_and_goes_on_when_there_is_room(mount):
+    disk = mount("size=4m")
+    options = {"out": disk / "out", "seeds": 1}
 
     def watch(progress):
         if progress.done == 2 * WIDTH * len(jax.devices()):
@@ -412,6 +401,13 @@ def test_a_grid_that_has_grown_trains_only_what_is_new(tmp_path):
     assert before.items() <= {t.digest: t.seconds for t in grown.trials}.items()
     assert [trial.attempt for trial in grown.trials] == [1] * 12
     assert (trained[0].done, trained[-1].done) == (12, 12)
+
+
+def test_who_goes_on_knows_the_best_until_then(tmp_path):
+    best = search_once(tmp_path).table["validation"].min()
+    seen = []
+    search_once(tmp_path, progress=seen.append)
+    assert seen[0].best == best
 
 
 def test_one_seed_may_not_become_several(tmp_path):

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 import jaxsched as js
 from jaxsched import search
 from jaxsched.plotting import plot, plot_results, plot_search, plot_zoo
-from jaxsched.search import samplers
-from jaxsched.search.space import Space
+from jaxsched.search.spaces import samplers
+from jaxsched.search.spaces.space import Space
 
 from .searched import POINTS, STEPS, families, found, of_scores, trial
 

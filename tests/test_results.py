@@ -12,8 +12,8 @@ import pytest
 import jaxsched as js
 from jaxsched import search
 from jaxsched.report import noise_note, ranking, report, summary
-from jaxsched.search.noise import least_difference, mean_interval
-from jaxsched.search.space import Space
+from jaxsched.search.results.noise import least_difference, mean_interval
+from jaxsched.search.spaces.space import Space
 from jaxsched.search.trials import Status
 
 from .searched import STEPS, families, found, history, of_scores, trial

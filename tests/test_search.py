@@ -12,8 +12,8 @@ import pytest
 
 import jaxsched as js
 from jaxsched import search
+from jaxsched.search.lanes.program import Program
 from jaxsched.search.preparing import prepare
-from jaxsched.search.program import Program
 from jaxsched.search.trials import Status
 from jaxsched.training.reducers import new_bob, plateau
 

@@ -11,10 +11,10 @@ import pytest
 import jaxsched as js
 from jaxsched import curves, search
 from jaxsched.calls import Call, made
-from jaxsched.search import samplers
-from jaxsched.search.description import describe, rebuild
-from jaxsched.search.families import FAMILIES
-from jaxsched.search.space import Space
+from jaxsched.search.spaces import samplers
+from jaxsched.search.spaces.description import describe, rebuild
+from jaxsched.search.spaces.families import FAMILIES
+from jaxsched.search.spaces.space import Space
 
 
 PEAK = search.logspace(0.01, 1.0, 3)
@@ -340,7 +340,11 @@ def test_a_space_goes_through_json(space):
 def test_a_description_runs_nothing_else():
     with pytest.raises(ValueError, match="is no function that makes"):
         rebuild({"space": {"call": "os.system", "args": ["true"], "kwargs": {}}})
-    for name in ("jaxsched.search.description._function", "jaxsched.cli.main", "eval"):
+    for name in (
+        "jaxsched.search.spaces.description._function",
+        "jaxsched.cli.main",
+        "eval",
+    ):
         with pytest.raises(ValueError, match="is no function that makes"):
             rebuild({"space": {"call": name, "args": [], "kwargs": {}}})
     with pytest.raises(ValueError, match="is no function that makes"):

@@ -25,9 +25,9 @@ import pytest
 
 import jaxsched as js
 from jaxsched import search
-from jaxsched.search import samplers
-from jaxsched.search.space import Space
-from jaxsched.search.stores import SQLiteStore, States, open_store
+from jaxsched.search.spaces import samplers
+from jaxsched.search.spaces.space import Space
+from jaxsched.search.stores import SQLiteStore, States, open_store, sqlite
 from jaxsched.search.stores.packing import pack_metrics, unpack_metrics
 from jaxsched.search.stores.processes import Process, is_dead, this_process
 from jaxsched.search.trials import Status, StoreError, Trial
@@ -163,6 +163,14 @@ def test_what_is_recorded_comes_back_to_the_bit(place, opened):
         steps: {name: np.float64(value).tobytes() for name, value in values.items()}
         for steps, values in history.items()
     }
+
+
+def test_what_is_only_looked_for_is_not_made(place):
+    for _ in range(2):
+        with pytest.raises(FileNotFoundError, match="There is no"):
+            place.open(new=False)
+    place.open().close()
+    place.open(new=False).close()
 
 
 def test_trials_are_numbered_as_given_and_a_grid_may_grow(place, opened):
@@ -382,24 +390,20 @@ def test_a_process_is_dead_only_if_that_is_sure():
     assert not is_dead(Process("elsewhere", child.pid, ""))
 
 
+def test_who_has_closed_in_this_process_is_not_waited_for(file, opened, monkeypatch):
+    monkeypatch.setattr(sqlite, "PATIENCE", 0.1)
+    store = opened(file)
+    store.add(GRID[:2])
+    assert len(store.claim(2)) == 2
+    with contextlib.closing(sqlite3.connect(file.address)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        store.close()
+    other = opened(file)
+    assert statuses(other) == [Status.RUNNING] * 2
+    assert len(other.claim(2)) == 2
+
+
 # Files.
-
-
-@pytest.fixture
-def mount(tmp_path):
-    """Mounts a small disk, to fill it up or to make it unwritable."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-
-    def mounted(options):
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-        if subprocess.run(command, check=False, capture_output=True).returncode:
-            pytest.skip("Only who may mount a disk can fill it up.")
-        return folder
-
-    yield mounted
-    if os.path.ismount(folder):
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_files_are_for_their_owner_only(tmp_path, opened):

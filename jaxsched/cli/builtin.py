@@ -12,7 +12,7 @@ from ..errors import named
 from ..imports import extra
 from ..report import report
 from ..search import FAMILIES, choice, families, run
-from ..search.machine import use_all_cores
+from ..search.lanes.machine import use_all_cores
 from ..search.tasks import TASKS, Problem
 from .parsing import Flat, Parser, listed, refusing
 

@@ -11,7 +11,7 @@ from typing import Any
 from .. import search
 from ..imports import extra
 from ..report import ranking, report
-from ..search.machine import use_all_cores
+from ..search.lanes.machine import use_all_cores
 from .parsing import Parser, UsageError, refusing
 
 

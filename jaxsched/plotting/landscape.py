@@ -6,7 +6,7 @@ import numpy as np
 
 from ..imports import extra
 from ..search import Results
-from ..search.dimensions import Range
+from ..search.spaces.dimensions import Range
 from .style import INK, PALE, SHADES, colours, suit_scale
 
 

@@ -2,27 +2,16 @@
 
 from ..calls import later as later
 from . import tasks as tasks
-from .candidate import Candidate as Candidate
 from .descent import (
     Descent as Descent,
     as_train as as_train,
     descend as descend,
 )
-from .dimensions import (
-    Config as Config,
-    choice as choice,
-    linspace as linspace,
-    logspace as logspace,
-    loguniform as loguniform,
-    one_of as one_of,
-    space as space,
-    uniform as uniform,
-)
-from .families import FAMILIES as FAMILIES, families as families
+from .lanes.task import Task as Task
 from .plan import Plan as Plan, plan as plan
 from .progress import Progress as Progress
 from .pruners import OptunaPruner as OptunaPruner, asha as asha, halving as halving
-from .results import Results as Results
+from .results.results import Results as Results
 from .running import (
     Interrupted as Interrupted,
     load as load,
@@ -36,6 +25,17 @@ from .shaping import (
     gaps as gaps,
     shapes as shapes,
 )
-from .space import Space as Space
-from .task import Task as Task
+from .spaces.candidate import Candidate as Candidate
+from .spaces.dimensions import (
+    Config as Config,
+    choice as choice,
+    linspace as linspace,
+    logspace as logspace,
+    loguniform as loguniform,
+    one_of as one_of,
+    space as space,
+    uniform as uniform,
+)
+from .spaces.families import FAMILIES as FAMILIES, families as families
+from .spaces.space import Space as Space
 from .trials import Status as Status, StoreError as StoreError, Trial as Trial

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .preparing import Search, trials_of
-from .samplers import Adaptive
+from .spaces.samplers import Adaptive
 from .trials import FINISHED, Store, Trial
 
 

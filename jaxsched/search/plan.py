@@ -8,11 +8,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from .machine import SAFETY, available_bytes
+from .lanes.machine import SAFETY, available_bytes
+from .lanes.program import Lanes, Program
+from .lanes.task import Train, Trainable
 from .preparing import Search, prepare
-from .program import Lanes, Program
-from .space import Space
-from .task import Train, Trainable
+from .spaces.space import Space
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,16 +14,16 @@ import jax
 import numpy as np
 
 from ..errors import named
-from .candidate import Candidate
-from .layout import layout_of
-from .ledgers import merged
-from .machine import SAFETY, available_bytes, compilations_kept, use_all_cores
-from .program import Outcome, Program, Segment, compiled, fingerprint
+from .lanes.layout import layout_of
+from .lanes.machine import SAFETY, available_bytes, compilations_kept, use_all_cores
+from .lanes.program import Outcome, Program, Segment, compiled, fingerprint
+from .lanes.task import Train, Trainable, as_task
 from .pruners import Pruner
-from .results import SIGNS
-from .samplers import ADAPTIVE, SAMPLERS, Adaptive, structures
-from .space import Space
-from .task import Train, Trainable, as_task
+from .results.results import SIGNS
+from .spaces.candidate import Candidate
+from .spaces.samplers import ADAPTIVE, SAMPLERS, Adaptive, structures
+from .spaces.space import Space
+from .stores.ledgers import merged
 from .trials import Trial
 
 

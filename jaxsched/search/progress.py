@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 from ..imports import extra
@@ -54,18 +54,22 @@ class Tally:
     length: int
     metric: str
     sign: float
-    known: dict[int, Status]
+    known: dict[int, Status] = dataclasses.field(default_factory=dict)
     best: float = math.nan
     steps: int = 0
 
-    def count(self, reports: Sequence[Trial]) -> None:
-        """Takes what has become of the trials of a segment."""
-        for trial in reports:
+    def look(self, trials: Iterable[Trial]) -> None:
+        """Takes what has become of trials, wherever they were trained."""
+        for trial in trials:
             self.known[trial.number] = trial.status
             if trial.status is Status.COMPLETE:
-                value = float(trial.metrics[self.metric])
+                value = trial.history[trial.steps][self.metric]
                 if not self.sign * value >= self.sign * self.best:
                     self.best = value
+
+    def count(self, reports: Sequence[Trial]) -> None:
+        """Takes what has become of the trials of a segment."""
+        self.look(reports)
         self.steps += len(reports) * self.length
 
     def progress(self) -> Progress:

@@ -10,25 +10,25 @@ from typing import Any, Literal
 import jax
 
 from .asking import Asking
-from .engine import Engine
-from .ledgers import (
+from .lanes.engine import Engine
+from .lanes.program import Program
+from .lanes.task import Train, Trainable
+from .preparing import Search, prepare
+from .progress import Tally, Watch, bar
+from .pruners import Pruner
+from .results.results import Results
+from .spaces.samplers import Sampler
+from .spaces.space import Space
+from .stores import open_store
+from .stores.facts import checked
+from .stores.ledgers import (
     description,
     keep_description,
     known_facts,
     ledger,
     written,
 )
-from .preparing import Search, prepare
-from .program import Program
-from .progress import Tally, Watch, bar
-from .pruners import Pruner
-from .results import Results
-from .samplers import Sampler
-from .space import Space
-from .stores import open_store
-from .stores.facts import checked
 from .stores.states import States
-from .task import Train, Trainable
 from .trials import FINISHED, Status, Store, Trial
 
 
@@ -225,7 +225,8 @@ def load(
     if store is None and folder:
         facts, trials = known_facts(folder), written(folder)
     else:
-        with contextlib.closing(open_store(store, None, searched, name)) as kept:
+        found = open_store(store, None, searched, name, new=False)
+        with contextlib.closing(found) as kept:
             facts, trials = kept.facts(), kept.trials()
     if not facts:
         raise missing
@@ -259,8 +260,8 @@ def _train(
         length=search.segment.length,
         metric=search.metric,
         sign=search.sign,
-        known={trial.number: trial.status for trial in store.board()},
     )
+    tally.look(store.board())
     own = None if isinstance(progress, bool) else progress
     shown = bar() if progress is True else contextlib.nullcontext(own)
     with _interrupts() as interrupted, shown as show:
@@ -268,7 +269,7 @@ def _train(
         def watch(reports: Sequence[Trial]) -> bool:
             tally.count(reports)
             if not reports:  # Others are at work.
-                tally.known |= {t.number: t.status for t in store.board()}
+                tally.look(store.board())
             if show is not None:
                 show(tally.progress())
             return not interrupted.is_set()

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import stdtrit  # type: ignore[import-untyped]
 
 from ...schedule import Schedule
-from ..noise import CONFIDENCE
+from ..results.noise import CONFIDENCE
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

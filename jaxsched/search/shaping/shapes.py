@@ -16,8 +16,8 @@ from ...domain import POSITIVE
 from ...errors import echoes, named
 from ...hyperparameters import as_leaf
 from ...schedule import Schedule
+from ..lanes.task import Train
 from ..running import run
-from ..task import Train
 from .families import SHAPES, Family
 from .scores import Shapes
 

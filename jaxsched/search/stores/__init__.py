@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from ..space import Space
+from ..spaces.space import Space
 from ..trials import Store
 from .sqlite import SQLiteStore
 from .states import States as States
@@ -18,6 +18,7 @@ def open_store(
     metric: str | None = None,
     mode: Literal["min", "max"] = "min",
     lease: float = 60.0,
+    new: bool = True,
 ) -> Store:
     """Opens what keeps the trials of a search.
 
@@ -33,18 +34,20 @@ def open_store(
         mode: Whether less of that is better, `"min"`, or more, `"max"`.
         lease: For how many seconds a process that gives no sign of life keeps its
             trials.
+        new: Whether it may be made, if there is none.
 
     Returns:
         The store.
 
     Raises:
         ValueError: If `store` is anything else.
+        FileNotFoundError: If there is none, and it may not be made.
         StoreError: If it cannot be opened.
 
     Example:
         >>> from jaxsched import search
-        >>> from jaxsched.search.space import Space
-        >>> store = open_store(None, None, Space(search.uniform(0.0, 1.0)), "mine")
+        >>> space = search.Space(search.uniform(0.0, 1.0))
+        >>> store = open_store(None, None, space, "mine")
         >>> store
         SQLiteStore(':memory:')
         >>> store.close()
@@ -56,10 +59,10 @@ def open_store(
         from .postgres import OptunaStore  # noqa: PLC0415
 
         return OptunaStore(
-            store, name, space=space, metric=metric, mode=mode, lease=lease
+            store, name, space=space, metric=metric, mode=mode, lease=lease, new=new
         )
     if scheme == "sqlite" and path.startswith("/") and path != "/":
-        return SQLiteStore(path.removeprefix("/"), lease=lease)
+        return SQLiteStore(path.removeprefix("/"), lease=lease, new=new)
     # Only the beginning is shown: there may be a password in the rest.
     raise ValueError(
         f"Trials can be kept in `sqlite:///search.db`, or on "

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ...imports import extra
-from ..dimensions import Choice, Dimension, Range
-from ..space import Space
+from ..spaces.dimensions import Choice, Dimension, Range
+from ..spaces.space import Space
 from ..trials import FINISHED, Status, Trial, Values
 from .packing import as_json, from_json, pack_metrics, unpack_metrics
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ...imports import extra
-from ..space import Space
+from ..spaces.space import Space
 from ..trials import FINISHED, Decide, Status, Trial, Values
 from .dialect import (
     SPARE,
@@ -69,9 +69,11 @@ class OptunaStore:
         lease: For how many seconds a worker without a sign of life keeps its trials.
         retries: How often a trial whose worker died is begun again; then it has failed.
         patience: For how many seconds to wait if the server goes away.
+        new: Whether the study may be made.
 
     Raises:
         ValueError: If `url` is none of PostgreSQL.
+        FileNotFoundError: If there is no such study, and it may not be made.
         StoreError: If the server cannot be reached, or refuses.
     """
 
@@ -86,6 +88,7 @@ class OptunaStore:
         lease: float = 60.0,
         retries: int = 10,
         patience: float = 600.0,
+        new: bool = True,
     ) -> None:
         self._server = Server(url, patience=patience)
         self._name = name
@@ -95,15 +98,14 @@ class OptunaStore:
         self._retries = retries
         self._held: dict[int, _Held] = {}
         self._unwritten: list[Trial] = []
-        self._storage, self._retry = self._server.persist(self._begin)
-        self._study = self._server.persist(
-            lambda: optuna.create_study(
-                storage=self._storage,
-                study_name=name,
-                direction="maximize" if mode == "max" else "minimize",
-                load_if_exists=True,
+        with contextlib.ExitStack() as opened:
+            opened.callback(self._server.close)
+            self._storage, self._retry = self._server.persist(self._begin)
+            opened.callback(self._storage.engine.dispose)
+            self._study = self._server.persist(
+                lambda: _study(self._storage, name, mode, new)
             )
-        )
+            self._opened = opened.pop_all()
         self._heartbeat = _heartbeat(self, self._storage, self._held, lease / 4)
 
     def __repr__(self) -> str:
@@ -227,8 +229,7 @@ class OptunaStore:
                             held.key, TrialState.WAITING
                         )
             self._held.clear()
-            self._storage.engine.dispose()
-            self._server.close()
+            self._opened.close()
 
     def _begin(self) -> tuple[RDBStorage, RetryHeartbeatStaleTrialCallback]:
         # The first workers would all make the tables; what is used is experimental.
@@ -328,6 +329,20 @@ class OptunaStore:
 
     def _trial(self, group: Sequence[FrozenTrial], *, metrics: bool = False) -> Trial:
         return trial_of(group, retries=self._retries, metrics=metrics)
+
+
+def _study(storage: RDBStorage, name: str, mode: str, new: bool) -> optuna.Study:
+    try:
+        return optuna.load_study(study_name=name, storage=storage)
+    except KeyError:
+        if not new:
+            raise FileNotFoundError(f"There is no study {name!r}.") from None
+        return optuna.create_study(
+            study_name=name,
+            storage=storage,
+            direction="maximize" if mode == "max" else "minimize",
+            load_if_exists=True,
+        )
 
 
 def _heartbeat(

@@ -34,6 +34,10 @@ ADVICE = {
 """What to do about an error, by how its name begins."""
 
 
+CLOSED: set[str] = set()
+"""The owners of this process that have closed, even if they could not write it down."""
+
+
 class SQLiteStore:
     """A `Store` in a file.
 
@@ -45,9 +49,11 @@ class SQLiteStore:
             `":memory:"` keeps nothing.
         lease: How many seconds a process that gives no sign of life, and may be
             elsewhere, keeps its trials.
+        new: Whether the file may be made.
 
     Raises:
         StoreError: If the file holds anything else, or was made by a newer version.
+        FileNotFoundError: If it is missing, and may not be made.
         OSError: If it cannot be made.
 
     Example:
@@ -58,7 +64,9 @@ class SQLiteStore:
         >>> store.close()
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, lease: float = 60.0) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], *, lease: float = 60.0, new: bool = True
+    ) -> None:
         self._path = ":memory:"
         self._lease = lease
         self._owner = uuid.uuid4().hex
@@ -67,6 +75,8 @@ class SQLiteStore:
         self._seen: dict[int, tuple[tuple[Any, ...], Trial]] = {}
         if path != ":memory:":
             file = Path(path).absolute()
+            if not new and not file.exists():
+                raise FileNotFoundError(f"There is no file {file}.")
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             # What SQLite puts beside a file has the permissions of the file. One that
             # is there is not touched: to close it would end all locks of this process.
@@ -222,7 +232,8 @@ class SQLiteStore:
     def close(self) -> None:
         if self._heartbeat is not None:
             self._heartbeat.stop()
-        # If it cannot be written now, others will find out that the process is dead.
+        # If it cannot be written now, others will find out when the process is dead.
+        CLOSED.add(self._owner)
         with (
             contextlib.suppress(StoreError, sqlite3.ProgrammingError),
             self._writing() as database,
@@ -293,12 +304,12 @@ def _rows(database: sqlite3.Connection, metrics: str) -> list[tuple[Any, ...]]:
 
 
 def _free(database: sqlite3.Connection, owner: str) -> None:
-    """Gives back what is claimed by others that are dead or give no sign of life."""
+    """Gives back what is claimed by others that are gone or give no sign of life."""
     for other, lease, *process in database.execute(
         "SELECT owner, lease, host, process, started FROM owners WHERE owner <> ?",
         [owner],
     ).fetchall():
-        if lease < time.time() or is_dead(Process(*process)):
+        if lease < time.time() or other in CLOSED or is_dead(Process(*process)):
             _give_back(database, other)
 
 

@@ -12,8 +12,8 @@ import optax
 from jax.typing import ArrayLike
 
 from ...schedule import Schedule
-from ..results import Results
-from ..task import Metrics
+from ..lanes.task import Metrics
+from ..results.results import Results
 
 
 Params: TypeAlias = Any

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import named
-from .candidate import Candidate
+from ...errors import named
+from ..spaces.candidate import Candidate
+from ..spaces.space import Space
+from ..trials import Trial
 from .columns import RESERVED, label_columns, own_name, stacked
-from .space import Space
 from .standing import judged
-from .trials import Trial
 
 
 CIRCUMSTANCES = ("seconds", "host", "device", "attempt")

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..imports import extra
+from ...imports import extra
 from .candidate import Candidate
 from .dimensions import Choice, Dimension, Label, Range
 from .space import Space

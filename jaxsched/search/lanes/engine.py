@@ -9,10 +9,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from ..pruners import Pruner
+from ..stores.states import States
+from ..trials import FINISHED, Status, Store, Trial, Values
 from .program import Lanes, Outcome, Program
-from .pruners import Pruner
-from .stores.states import States
-from .trials import FINISHED, Status, Store, Trial, Values
 
 
 POLL = 0.5

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .candidate import Candidate
+from ..spaces.candidate import Candidate
+from ..trials import FINISHED, Status, Trial
 from .noise import mean_interval
-from .trials import FINISHED, Status, Trial
 
 
 UNFINISHED = "unfinished"

@@ -18,12 +18,12 @@ import numpy as np
 from jax import lax
 from jax.tree_util import keystr, tree_flatten_with_path
 
-from ..domain import NONNEGATIVE
-from ..leaves import Table
-from ..schedule import Schedule
-from ..training.reducers import Reducer
-from ..tree import child, hyper
-from ..types import Scalar
+from ...domain import NONNEGATIVE
+from ...leaves import Table
+from ...schedule import Schedule
+from ...training.reducers import Reducer
+from ...tree import child, hyper
+from ...types import Scalar
 
 
 Convert: TypeAlias = Callable[[Any], Any]

@@ -14,10 +14,10 @@ from typing import Any
 
 import jax
 
-from .description import describe, rebuild
-from .space import Space
-from .stores.sqlite import SQLiteStore
-from .trials import FINISHED, Status, Trial
+from ..spaces.description import describe, rebuild
+from ..spaces.space import Space
+from ..trials import FINISHED, Status, Trial
+from .sqlite import SQLiteStore
 
 
 DESCRIPTION = "space.json"

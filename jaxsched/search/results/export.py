@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..imports import extra
-from .dimensions import Choice, Dimension, Range
+from ...imports import extra
+from ..spaces.dimensions import Choice, Dimension, Range
+from ..trials import Status, Trial
 from .standing import final
-from .trials import Status, Trial
 
 
 if TYPE_CHECKING:

@@ -1,7 +1,9 @@
 """The machine: its devices, its memory, and what it has compiled before."""
 
 import contextlib
+import math
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,18 +15,43 @@ from jax.experimental.compilation_cache import compilation_cache
 SAFETY = 1.35
 """How much more memory a program takes than its analysis says, measured on CPUs."""
 
+GROUP = Path("/sys/fs/cgroup")
+"""Where Linux says what a container may use; a part of it is "max" if that is all."""
+
 LEAST = "jax_persistent_cache_min_compile_time_secs"
 """What says how long a compilation must take for JAX to keep what came of it."""
 
 
 def use_all_cores() -> None:
-    """Makes a device of each core, unless a backend has been started or set up."""
+    """Makes a device of each core, unless JAX was told how many devices to have.
+
+    Warns:
+        UserWarning: If JAX was used before, and has one device for several cores.
+    """
     flagged = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
-    if jax.config.values["jax_num_cpu_devices"] < 0 and not flagged:
-        with contextlib.suppress(RuntimeError):
-            jax.config.update(  # type: ignore[no-untyped-call]
-                "jax_num_cpu_devices", os.cpu_count() or 1
+    if flagged or jax.config.values["jax_num_cpu_devices"] >= 0 or cores() == 1:
+        return
+    try:
+        jax.config.update("jax_num_cpu_devices", cores())  # type: ignore[no-untyped-call]
+    except RuntimeError:
+        if jax.default_backend() == "cpu":
+            warnings.warn(
+                f"All lanes are on one of {cores()} cores, since JAX was used before "
+                "the search, if only to make a random key: give a number as `key`, or "
+                'begin with jax.config.update("jax_num_cpu_devices", '
+                f"{cores()}).",
+                stacklevel=4,
             )
+
+
+def cores() -> int:
+    """Returns how many cores this process may use: of a shared machine, its part."""
+    affine = getattr(os, "sched_getaffinity", None)
+    allowed = len(affine(0)) if affine else os.cpu_count() or 1
+    with contextlib.suppress(OSError, ValueError):
+        quota, period = (GROUP / "cpu.max").read_text(encoding="ascii").split()
+        allowed = min(allowed, math.ceil(int(quota) / int(period)))
+    return allowed
 
 
 @contextlib.contextmanager
@@ -84,8 +111,7 @@ def _host_bytes() -> float:
                 left = 1024.0 * int(line.split()[1])
     except (OSError, ValueError, AttributeError):
         return float("inf")
-    group = Path("/sys/fs/cgroup")
     with contextlib.suppress(OSError, ValueError):
-        limit = int((group / "memory.max").read_text())
-        left = min(left, limit - int((group / "memory.current").read_text()))
+        limit = int((GROUP / "memory.max").read_text())
+        left = min(left, limit - int((GROUP / "memory.current").read_text()))
     return left

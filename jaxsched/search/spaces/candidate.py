@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from ..schedule import Schedule
+from ...schedule import Schedule
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

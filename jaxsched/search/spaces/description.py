@@ -12,9 +12,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from ..calls import SYMBOLS, Call
-from ..config import from_config, to_config
-from ..tree import Tree
+from ...calls import SYMBOLS, Call
+from ...config import from_config, to_config
+from ...tree import Tree
 from .dimensions import Choice, Config, Dimension, Range
 from .space import Space
 

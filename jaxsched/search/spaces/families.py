@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
-from .. import recipes
-from ..calls import later
-from ..errors import named
+from ... import recipes
+from ...calls import later
+from ...errors import named
 from .dimensions import one_of
 
 

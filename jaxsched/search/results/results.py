@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import named
-from ..schedule import Schedule
+from ...errors import named
+from ...schedule import Schedule
+from ..spaces.candidate import Candidate
+from ..trials import Status
 from . import export
-from .candidate import Candidate
 from .noise import least_difference
 from .records import Records, but_family
 from .standing import OUTCOMES, Standing, columns, final, ranked
-from .trials import Status
 
 
 SIGNS: Mapping[str, float] = {"min": 1.0, "max": -1.0}
@@ -39,14 +39,13 @@ class Results(Records):
         >>> import numpy as np
         >>> import jaxsched as js
         >>> from jaxsched import search
-        >>> from jaxsched.search.space import Space
         >>> from jaxsched.search.trials import Status, Trial
         >>> def trial(number, peak, seed, loss):
         ...     return Trial(
         ...         number, f"trial-{number}", {"start": peak}, seed, Status.COMPLETE,
         ...         steps=50, metrics={"validation": np.array(loss)},
         ...     )
-        >>> space = Space(js.linear(search.choice([0.1, 0.2]), 0.0, steps=50))
+        >>> space = search.Space(js.linear(search.choice([0.1, 0.2]), 0.0, steps=50))
         >>> trials = [trial(0, 0.1, 0, 0.5), trial(1, 0.1, 1, 0.7),
         ...           trial(2, 0.2, 0, 0.3), trial(3, 0.2, 1, 0.2)]
         >>> results = search.Results(tuple(trials), space)

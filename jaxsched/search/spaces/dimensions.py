@@ -15,8 +15,8 @@ import jax
 import numpy as np
 from jax.tree_util import GetAttrKey
 
-from ..calls import Call, Waiting
-from ..errors import echoes
+from ...calls import Call, Waiting
+from ...errors import echoes
 
 
 Label: TypeAlias = float | int | str

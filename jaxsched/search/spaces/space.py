@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import jax
 from jax.tree_util import DictKey, SequenceKey, tree_leaves_with_path
 
-from ..calls import Call
+from ...calls import Call
 from .candidate import Candidate
 from .dimensions import Choice, Dimension, Label, name_of, one_of
 

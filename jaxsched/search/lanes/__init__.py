@@ -1,0 +1,1 @@
+"""Lanes: many trainings in one compiled program, and what keeps them filled."""

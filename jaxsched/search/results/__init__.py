@@ -1,0 +1,1 @@
+"""Results: what came of it, who is best, and how much of that the seeds explain."""
