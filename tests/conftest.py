@@ -1,27 +1,11 @@
-"""Strict settings under which the whole suite runs."""
+"""What tests of a search need of the machine: a server, and a small disk."""
 
 import os
 import subprocess
 
-import chex
-import jax
-import matplotlib as mpl
 import pytest
 
 from . import postgres as postgresql
-
-
-mpl.use("agg")
-jax.config.update("jax_enable_x64", os.environ.get("JAXSCHED_TEST_X64") == "1")
-jax.config.update("jax_numpy_dtype_promotion", "strict")
-jax.config.update("jax_numpy_rank_promotion", "raise")
-jax.config.update("jax_num_cpu_devices", 2)
-
-
-@pytest.fixture(autouse=True)
-def _fresh_trace_counter():
-    # Chex counts traces per line of source, across all cases of a parametrized test.
-    chex.clear_trace_counter()
 
 
 @pytest.fixture(scope="session")

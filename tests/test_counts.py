@@ -249,7 +249,7 @@ print(*{{trial.device for trial in found.trials}})
 def test_all_cores_are_devices_unless_jax_was_used_before(key):
     result = run(SEARCH.format(key=key))
     assert result.returncode == 0
-    assert ("give a number as `key`" in result.stderr) == (key != "0")
+    assert ("begin with `search.use_all_cores()`" in result.stderr) == (key != "0")
     assert len(result.stdout.split()) == (cores() if key == "0" else 1)
 
 

@@ -352,6 +352,7 @@ def once_more(schedule, key):
 
 
 RATES = js.constant(search.choice([0.1, 0.2]))
+MANY = js.constant(search.linspace(0.1, 0.2, 16))
 
 
 def search_once(out, train=once, space=RATES, **options):
@@ -408,6 +409,26 @@ def test_who_goes_on_knows_the_best_until_then(tmp_path):
     seen = []
     search_once(tmp_path, progress=seen.append)
     assert seen[0].best == best
+
+
+def test_what_another_number_of_processes_finished_is_not_trained_again(
+    tmp_path, monkeypatch
+):
+    def as_process(index, count, progress):
+        monkeypatch.setattr(jax, "process_index", lambda: index)
+        monkeypatch.setattr(jax, "process_count", lambda: count)
+        return search_once(tmp_path, space=MANY, progress=progress)
+
+    def interrupt(progress):
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(search.Interrupted):
+        as_process(1, 2, interrupt)
+    results = as_process(0, 1, False)
+    seen = []
+    assert_same(as_process(1, 2, seen.append), results)
+    assert [progress.steps for progress in seen] == [0] * len(seen)
+    assert [trial.attempt for trial in results.trials] == [1] * len(results.trials)
 
 
 def test_one_seed_may_not_become_several(tmp_path):

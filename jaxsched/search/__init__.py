@@ -7,6 +7,7 @@ from .descent import (
     as_train as as_train,
     descend as descend,
 )
+from .lanes.machine import use_all_cores as use_all_cores
 from .lanes.task import Task as Task
 from .plan import Plan as Plan, plan as plan
 from .progress import Progress as Progress

@@ -107,7 +107,7 @@ def run(
             bit on any number of devices and in any company.
         segment: How many steps are done between two looks at what came of them.
         devices: Where to run; unless given all that this process has. On a CPU that is
-            one for each core, unless JAX has been used before, if only to make a key.
+            one for each core if a program begins with `search.use_all_cores()`.
         progress: Whether to show a bar; or what to call with a `Progress` after every
             segment.
 
@@ -242,13 +242,14 @@ def _train(
 ) -> Results:
     file = folder and ledger(folder)
     elsewhere = written(folder, but=file) if folder else []
-    done = {trial.digest for trial in elsewhere if trial.status in FINISHED}
+    done = {trial.digest: trial for trial in elsewhere if trial.status in FINISHED}
     store.add(trial for trial in search.share if trial.digest not in done)
     engine = Engine(
         program=program,
         key=search.key,
         store=store,
         states=States(folder and folder / "states"),
+        done=done,
         row=search.row,
         metric=search.metric,
         sign=search.sign,

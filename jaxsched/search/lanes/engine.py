@@ -48,6 +48,7 @@ class Engine:
         key: What the keys of the seeds are made from.
         store: Where trials come from, and where results go.
         states: Where states in the middle of a trial are kept.
+        done: What was finished elsewhere, by digest: it is only written down here.
         row: From a trial to the leaves of its config.
         metric: What trials are ranked by.
         sign: 1 if less of it is better, else -1.
@@ -60,6 +61,7 @@ class Engine:
     key: jax.Array
     store: Store
     states: States
+    done: Mapping[str, Trial]
     row: Callable[[Trial], Sequence[np.ndarray]]
     metric: str
     sign: float
@@ -137,13 +139,18 @@ class Engine:
         return self.program.place(([x.copy() for x in self.rows], self.seeds.copy()))
 
     def _row(self, trial: Trial) -> Sequence[np.ndarray] | None:
-        """The leaves of a config; a trial that has none has failed."""
-        try:
-            return self.row(trial)
-        except ValueError as error:
-            failed = dataclasses.replace(trial, status=Status.FAILED, error=str(error))
-            self.store.record([failed])
-            return None
+        """The leaves of a config, unless the trial is over before it begins."""
+        over = self.done.get(trial.digest)
+        if over is None:
+            try:
+                return self.row(trial)
+            except ValueError as error:
+                # It has no config: it has failed.
+                over = dataclasses.replace(
+                    trial, status=Status.FAILED, error=str(error)
+                )
+        self.store.record([dataclasses.replace(over, number=trial.number)])
+        return None
 
     def _work(self) -> Lanes:
         """What there is to do in the next segment."""

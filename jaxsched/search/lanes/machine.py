@@ -23,10 +23,17 @@ LEAST = "jax_persistent_cache_min_compile_time_secs"
 
 
 def use_all_cores() -> None:
-    """Makes a device of each core, unless JAX was told how many devices to have.
+    """Makes a device of each core of a CPU, unless JAX was told how many to have.
+
+    A search does so itself, but then JAX may have been used, if only to make a random
+    key, and has one device for good. So a program begins with this.
 
     Warns:
-        UserWarning: If JAX was used before, and has one device for several cores.
+        UserWarning: If it is too late, and there are several cores.
+
+    Example:
+        >>> from jaxsched import search
+        >>> search.use_all_cores()
     """
     flagged = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
     if flagged or jax.config.values["jax_num_cpu_devices"] >= 0 or cores() == 1:
@@ -36,10 +43,8 @@ def use_all_cores() -> None:
     except RuntimeError:
         if jax.default_backend() == "cpu":
             warnings.warn(
-                f"All lanes are on one of {cores()} cores, since JAX was used before "
-                "the search, if only to make a random key: give a number as `key`, or "
-                'begin with jax.config.update("jax_num_cpu_devices", '
-                f"{cores()}).",
+                f"All lanes are on one of {cores()} cores, since JAX was used before: "
+                "begin with `search.use_all_cores()`, or say which `devices`.",
                 stacklevel=4,
             )
 
