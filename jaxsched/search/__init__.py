@@ -27,7 +27,8 @@ from .shaping import (
     shapes as shapes,
 )
 from .spaces.candidate import Candidate as Candidate
-from .spaces.dimensions import (
+from .spaces.families import FAMILIES as FAMILIES, families as families
+from .spaces.notation import (
     Config as Config,
     choice as choice,
     linspace as linspace,
@@ -37,6 +38,5 @@ from .spaces.dimensions import (
     space as space,
     uniform as uniform,
 )
-from .spaces.families import FAMILIES as FAMILIES, families as families
 from .spaces.space import Space as Space
 from .trials import Status as Status, StoreError as StoreError, Trial as Trial

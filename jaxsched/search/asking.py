@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .preparing import Search, trials_of
+from .prepared import Search, trials_of
 from .spaces.samplers import Adaptive
 from .trials import FINISHED, Store, Trial
 

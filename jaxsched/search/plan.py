@@ -9,9 +9,11 @@ import jax
 import numpy as np
 
 from .lanes.machine import SAFETY, available_bytes
-from .lanes.program import Lanes, Program
+from .lanes.program import Program
+from .lanes.segment import Lanes
 from .lanes.task import Train, Trainable
-from .preparing import Search, prepare
+from .prepared import Search
+from .preparing import prepare
 from .spaces.space import Space
 
 

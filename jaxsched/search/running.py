@@ -13,7 +13,8 @@ from .asking import Asking
 from .lanes.engine import Engine
 from .lanes.program import Program
 from .lanes.task import Train, Trainable
-from .preparing import Search, prepare
+from .prepared import Search
+from .preparing import prepare
 from .progress import Tally, Watch, bar
 from .pruners import Pruner
 from .results.results import Results

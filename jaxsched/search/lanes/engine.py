@@ -12,7 +12,8 @@ import numpy as np
 from ..pruners import Pruner
 from ..stores.states import States
 from ..trials import FINISHED, Status, Store, Trial, Values
-from .program import Lanes, Outcome, Program
+from .program import Program
+from .segment import Lanes, Outcome
 
 
 POLL = 0.5

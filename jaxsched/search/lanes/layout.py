@@ -24,6 +24,7 @@ from ...schedule import Schedule
 from ...training.reducers import Reducer
 from ...tree import child, hyper
 from ...types import Scalar
+from .arrays import shaped
 
 
 Convert: TypeAlias = Callable[[Any], Any]
@@ -204,11 +205,6 @@ def _shape(path: str, leaf: Any) -> jax.ShapeDtypeStruct:
         )
     array = jnp.asarray(leaf)
     return shaped(array.shape, array.dtype)
-
-
-def shaped(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
-    """Returns the shape and dtype of an array, without the numbers."""
-    return jax.ShapeDtypeStruct(shape, dtype)  # type: ignore[no-untyped-call]
 
 
 def _fitted(leaf: Any, like: jax.ShapeDtypeStruct) -> np.ndarray:

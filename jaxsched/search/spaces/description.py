@@ -15,7 +15,8 @@ import numpy as np
 from ...calls import SYMBOLS, Call
 from ...config import from_config, to_config
 from ...tree import Tree
-from .dimensions import Choice, Config, Dimension, Range
+from .dimensions import Choice, Dimension, Range
+from .notation import Config
 from .space import Space
 
 

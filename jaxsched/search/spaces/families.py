@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from ... import recipes
 from ...calls import later
 from ...errors import named
-from .dimensions import one_of
+from .notation import one_of
 
 
 Family: TypeAlias = Callable[[Any, Any, int], Any]

@@ -9,7 +9,8 @@ from jax.tree_util import DictKey, SequenceKey, tree_leaves_with_path
 
 from ...calls import Call
 from .candidate import Candidate
-from .dimensions import Choice, Dimension, Label, name_of, one_of
+from .dimensions import Choice, Dimension, Label
+from .notation import name_of, one_of
 
 
 Suggest: TypeAlias = "Callable[[str, Dimension], Any]"

@@ -5,37 +5,22 @@ import json
 import os
 import sqlite3
 import threading
-import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..trials import FINISHED, Decide, Status, StoreError, Trial
+from . import leases
 from .facts import checked
 from .heartbeat import Heartbeat
 from .packing import as_json, pack_metrics
-from .processes import Process, is_dead, this_process
 from .tables import COLUMNS, history_of, is_ours, make, trial_of
+from .trouble import explained
 
 
 PATIENCE = 60.0
 """How many seconds to wait for another process that writes."""
-
-ADVICE = {
-    "SQLITE_FULL": "Make room on the disk, and run it again to go on.",
-    "SQLITE_IOERR": "See to the disk, and run it again to go on.",
-    "SQLITE_NOTADB": "It was left as it is; name another file.",
-    "SQLITE_CORRUPT": "See to the disk; `sqlite3 FILE .recover` reads what is left.",
-    "SQLITE_READONLY": "Make it writable, or name a file in another folder.",
-    "SQLITE_CANTOPEN": "Make it writable, or name a file in another folder.",
-    "SQLITE_BUSY": "Another process has kept it locked; end that, and run it again.",
-}
-"""What to do about an error, by how its name begins."""
-
-
-CLOSED: set[str] = set()
-"""The owners of this process that have closed, even if they could not write it down."""
 
 
 class SQLiteStore:
@@ -83,7 +68,7 @@ class SQLiteStore:
             with contextlib.suppress(FileExistsError):
                 os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
             self._path = str(file)
-        with _explained(self._path):
+        with explained(self._path):
             self._database = sqlite3.connect(
                 self._path,
                 timeout=PATIENCE,
@@ -138,18 +123,8 @@ class SQLiteStore:
 
     def claim(self, count: int) -> list[Trial]:
         with self._writing() as database:
-            _free(database, self._owner)
-            process = this_process()
-            database.execute(
-                "INSERT OR REPLACE INTO owners VALUES (?, ?, ?, ?, ?)",
-                (
-                    self._owner,
-                    process.host,
-                    process.number,
-                    process.started,
-                    time.time() + self._lease,
-                ),
-            )
+            leases.free(database, self._owner)
+            leases.take(database, self._owner, self._lease)
             rows = database.execute(
                 "UPDATE trials SET status = ?, owner = ?, attempt = attempt + 1"
                 " WHERE number IN (SELECT number FROM trials WHERE status = ?"
@@ -161,7 +136,9 @@ class SQLiteStore:
                 for row in rows
             ]
         if self._heartbeat is None and self._path != ":memory:":
-            self._heartbeat = _heartbeat(self, self._path, self._owner, self._lease)
+            self._heartbeat = leases.heartbeat(
+                self, self._path, self._owner, self._lease
+            )
         return sorted(claimed, key=lambda trial: (-trial.steps, trial.number))
 
     def record(self, trials: Sequence[Trial]) -> list[int]:
@@ -233,12 +210,12 @@ class SQLiteStore:
         if self._heartbeat is not None:
             self._heartbeat.stop()
         # If it cannot be written now, others will find out when the process is dead.
-        CLOSED.add(self._owner)
+        leases.CLOSED.add(self._owner)
         with (
             contextlib.suppress(StoreError, sqlite3.ProgrammingError),
             self._writing() as database,
         ):
-            _give_back(database, self._owner)
+            leases.give_back(database, self._owner)
         with self._turn:
             self._database.close()
 
@@ -270,7 +247,7 @@ class SQLiteStore:
 
     @contextlib.contextmanager
     def _transaction(self, kind: str) -> Iterator[sqlite3.Connection]:
-        with self._turn, _explained(self._path):
+        with self._turn, explained(self._path):
             database = self._database
             database.execute(f"BEGIN {kind}")
             try:
@@ -282,59 +259,7 @@ class SQLiteStore:
                 raise
 
 
-@contextlib.contextmanager
-def _explained(path: str) -> Iterator[None]:
-    """Makes errors of SQLite say what happened, and what to do."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        name = getattr(error, "sqlite_errorname", "")
-        advice = [text for start, text in ADVICE.items() if name.startswith(start)]
-        if not advice:
-            raise
-        raise StoreError(
-            f"{path}: {error}. Rows that were already written are intact. {advice[0]}"
-        ) from error
-
-
 def _rows(database: sqlite3.Connection, metrics: str) -> list[tuple[Any, ...]]:
     """All trials, by number: the `COLUMNS`, and the packed metrics or no metrics."""
     select = f"SELECT {COLUMNS}, {metrics} FROM trials ORDER BY number"
     return database.execute(select).fetchall()
-
-
-def _free(database: sqlite3.Connection, owner: str) -> None:
-    """Gives back what is claimed by others that are gone or give no sign of life."""
-    for other, lease, *process in database.execute(
-        "SELECT owner, lease, host, process, started FROM owners WHERE owner <> ?",
-        [owner],
-    ).fetchall():
-        if lease < time.time() or other in CLOSED or is_dead(Process(*process)):
-            _give_back(database, other)
-
-
-def _give_back(database: sqlite3.Connection, owner: str) -> None:
-    database.execute(
-        "UPDATE trials SET status = ?, owner = NULL WHERE owner = ?",
-        (Status.WAITING, owner),
-    )
-    database.execute("DELETE FROM owners WHERE owner = ?", [owner])
-
-
-def _heartbeat(store: SQLiteStore, path: str, owner: str, lease: float) -> Heartbeat:
-    # Only what is there: a file that was moved away is not made anew.
-    there = f"{Path(path).as_uri()}?mode=rw"
-
-    def renew() -> None:
-        # Whatever is wrong, the next beat may do better; who records will be told.
-        with (
-            contextlib.suppress(sqlite3.Error),
-            contextlib.closing(sqlite3.connect(there, lease / 4, uri=True)) as database,
-            database,
-        ):
-            database.execute(
-                "UPDATE owners SET lease = ? WHERE owner = ?",
-                (time.time() + lease, owner),
-            )
-
-    return Heartbeat(store, renew, lease / 4)
