@@ -390,6 +390,19 @@ def test_a_process_is_dead_only_if_that_is_sure():
     assert not is_dead(Process("elsewhere", child.pid, ""))
 
 
+def test_of_the_board_only_what_has_changed_is_read_again(file, opened):
+    store, other = opened(file), opened(file)
+    store.add(GRID[:8])
+    before = store.board()
+    [trial] = other.claim(1)
+    other.record([done(trial, status=Status.RUNNING, history={10: {"loss": 1.0}})])
+    after = store.board()
+    changed = [new for old, new in zip(before, after, strict=True) if new is not old]
+    assert [(t.number, t.status, t.history) for t in changed] == [
+        (trial.number, Status.RUNNING, {10: {"loss": 1.0}})
+    ]
+
+
 def test_who_has_closed_in_this_process_is_not_waited_for(file, opened, monkeypatch):
     monkeypatch.setattr(sqlite, "PATIENCE", 0.1)
     store = opened(file)

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from ..imports import extra
@@ -76,11 +76,12 @@ class Halving:
         self, board: Board, metric: str, sign: float, last: bool
     ) -> Mapping[int, Status]:
         decided: dict[int, Status] = {}
+        candidates = _candidates(board)
         for rung in sorted({t.steps for t in board if t.status is Status.PAUSED}):
             coming = any(t.steps < rung and t.status not in FINISHED for t in board)
             if coming and not self.asynchronous:
                 continue
-            reached = [c for c in _candidates(board) if _has_reached(c, rung)]
+            reached = [c for c in candidates if _has_reached(c, rung)]
             reached.sort(key=lambda c: _mean(c, rung, metric, sign))
             # Somebody has to win, but not while better ones may be on their way.
             kept = math.floor(len(reached) / self.eta)
@@ -225,12 +226,12 @@ class OptunaPruner:
         return bool(news)
 
 
-def _candidates(board: Board) -> Iterable[list[Trial]]:
+def _candidates(board: Board) -> list[list[Trial]]:
     """The trials of each candidate, one for each seed."""
     candidates: dict[Any, list[Trial]] = {}
     for trial in board:
-        candidates.setdefault(tuple(sorted(trial.labels.items())), []).append(trial)
-    return candidates.values()
+        candidates.setdefault(trial.candidate, []).append(trial)
+    return list(candidates.values())
 
 
 def _has_reached(candidate: Sequence[Trial], rung: int) -> bool:

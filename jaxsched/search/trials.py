@@ -2,6 +2,7 @@
 
 import dataclasses
 import enum
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
@@ -60,6 +61,11 @@ class Trial:
     host: str = ""
     device: str = ""
     error: str = ""
+
+    @functools.cached_property
+    def candidate(self) -> tuple[tuple[str, float | int | str], ...]:
+        """What it has in common with those of other seeds."""
+        return tuple(sorted(self.labels.items()))
 
 
 Board: TypeAlias = Sequence[Trial]
