@@ -431,11 +431,25 @@ def test_what_another_number_of_processes_finished_is_not_trained_again(
     assert [trial.attempt for trial in results.trials] == [1] * len(results.trials)
 
 
-def test_one_seed_may_not_become_several(tmp_path):
+def test_one_seed_of_a_function_may_not_become_several(tmp_path):
     search_once(tmp_path, seeds=1)
-    there = '`seeds` is "one" there and "several" here'
+    there = '`seeds` is "one" there and "any number" here'
     with pytest.raises(ValueError, match=there):
         search_once(tmp_path, seeds=2)
+
+
+def test_a_task_in_steps_may_get_more_seeds(tmp_path):
+    task = search.Task(
+        init=lambda schedule, key: jax.random.uniform(key),
+        step=lambda schedule, state, t: (state - schedule(t) * state, {}),
+        evaluate=lambda schedule, state: {"validation": state},
+        steps=4,
+    )
+    before = search_once(tmp_path, task, seeds=1)
+    grown = search_once(tmp_path, task, seeds=3)
+    assert_same(grown, search_once(None, task, seeds=3))
+    kept = {t.digest: t.seconds for t in before.trials}
+    assert kept.items() <= {t.digest: t.seconds for t in grown.trials}.items()
 
 
 def test_what_has_hardly_begun_is_not_there_yet(tmp_path):

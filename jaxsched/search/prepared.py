@@ -128,7 +128,7 @@ class Search:
         return {
             "program": fingerprint(self.segment, self.key, self.width),
             "width": self.width,
-            "seeds": "one" if self.segment.one_seed else "several",
+            "seeds": "one" if self.segment.one_seed else "any number",
             "segment": self.segment.length,
             "families as": self.segment.layout.mode,
             "key": jax.random.key_data(self.key).tolist(),

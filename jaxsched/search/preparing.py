@@ -90,7 +90,9 @@ def prepare(
             f"{pruner!r} has no rung before step {task.steps}, where a trial ends."
         )
     length = segment or _length(task.steps, rungs)
-    whole = Segment(task, layout, length, one_seed=len(drawn_with) == 1)
+    # A task in steps draws little at once, and may get more seeds later.
+    one_seed = not task.steps and len(drawn_with) == 1
+    whole = Segment(task, layout, length, one_seed)
     most = WIDTHS.get(devices[0].platform, WIDTH)
     trials = samples * len(drawn_with)
     width = width or min(most, math.ceil(trials / len(devices)))

@@ -87,8 +87,8 @@ def run(
         metric: The metric to rank by, a scalar.
         mode: Whether less of it is better, "min", or more, "max".
         seeds: How many times each candidate is trained: 3 unless given, or unless the
-            space says it. One seed is one key for all lanes, which is faster; a search
-            that was begun with one cannot have more later.
+            space says it. Of a function that does all at once, one seed is one key for
+            all lanes, which is faster; then the search cannot have more seeds later.
         sampler: "grid", "random" or "sobol"; "tpe", "cmaes", "gp" or any sampler of
             Optuna; or a function from a `Space` and `samples` to candidates.
         samples: How many candidates; of a grid all, unless given.

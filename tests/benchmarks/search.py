@@ -1,6 +1,6 @@
 """The search beside other ways to do the same, as a table of ratios.
 
-    python -m tests.benchmarks.search [--only floor-64 chunks] [--rounds 5]
+    python -m tests.benchmarks.search [--only floor-64 chunks-64] [--rounds 5]
                                       [--json FILE]
 
 Every way is measured in turn with the others, some rounds of them, and its fastest
@@ -41,14 +41,13 @@ class Measured:
     compilations: int = 0
     notes: dict[str, float] = dataclasses.field(default_factory=dict)
 
-    def ratio(self, temperature: str, ours: "Measured") -> float | None:
+    def ratio(self, temperature: str, ours: "Measured") -> float:
         """How many times as long as ours it takes, `"cold"` or `"warm"`."""
-        mine, others = getattr(self, temperature), getattr(ours, temperature)
-        return min(mine) / min(others) if mine and others else None
+        return float(min(getattr(self, temperature)) / min(getattr(ours, temperature)))
 
     def milliseconds(self, count: int) -> float:
-        """How long it takes for each of them, once all is compiled if that is known."""
-        return 1000 * min(self.warm or self.cold) / count
+        """How long it takes for each of them, the second time."""
+        return 1000 * min(self.warm) / count
 
 
 def measure(
@@ -64,9 +63,8 @@ def measure(
             seconds, came = one.way.measure(comparison.count)
             one.cold.append(seconds)
             one.compilations = len(compilations)
-            if comparison.warm:
-                seconds, came = one.way.measure(comparison.count)
-                one.warm.append(seconds)
+            seconds, came = one.way.measure(comparison.count)
+            one.warm.append(seconds)
             came_of[one.way.name] = came
     for one in measured:
         one.notes = comparison.note(came_of[one.way.name])
@@ -83,8 +81,7 @@ def table(comparison: Comparison, measured: list[Measured]) -> str:
     for one in measured:
         line = f"  {one.way.title:58}"
         for temperature in ("cold", "warm"):
-            seconds = getattr(one, temperature)
-            line += f"{min(seconds):7.2f} s" if seconds else " " * 9
+            line += f"{min(getattr(one, temperature)):7.2f} s"
             line += _against(one, temperature, ours)
         line += f"{one.milliseconds(comparison.count):9.2f}"
         notes = "".join(f"  {name} {value:.4f}" for name, value in one.notes.items())
@@ -99,8 +96,6 @@ def table(comparison: Comparison, measured: list[Measured]) -> str:
 
 def _against(one: Measured, temperature: str, ours: Measured) -> str:
     ratio, goal = one.ratio(temperature, ours), getattr(one.way, temperature)
-    if ratio is None:
-        return " " * 18
     if goal is None:
         return f"{ratio:9.2f}" + " " * 9
     missed = "missed " if ratio < goal else ""

@@ -265,7 +265,6 @@ class Comparison:
         name: What they do.
         count: With how many schedules.
         ways: How.
-        warm: Whether to measure it once more, when nothing is left to compile.
         rounds: How often each is measured, in turn with the others.
         note: What else to tell of what came of it, by name.
     """
@@ -273,7 +272,6 @@ class Comparison:
     name: str
     count: int
     ways: Sequence[Way]
-    warm: bool = True
     rounds: int = 3
     note: Callable[[Any], dict[str, float]] = lambda came: {}
 
@@ -306,7 +304,6 @@ def against_programs_and_processes(count: int) -> Comparison:
             Way("multiprocessing, compiled once", in_two_processes),
             Way("shard_map(vmap), by hand", spread_with_one_key(train_by_hand)),
         ],
-        warm=False,
         rounds=2,
     )
 
@@ -330,7 +327,6 @@ def against_chunks(count: int) -> Comparison:
                 functools.partial(with_jax_grid_search, **jitted),
             ),
         ],
-        warm=False,
     )
 
 
@@ -414,9 +410,11 @@ COMPARISONS: dict[str, Callable[[], Comparison]] = {
     "floor-8": lambda: against_the_floor(8),
     "floor-64": lambda: against_the_floor(64),
     "floor-256": lambda: against_the_floor(256),
+    "loops-8": lambda: against_programs_and_processes(8),
     "loops-64": lambda: against_programs_and_processes(64),
     "loops-256": lambda: against_programs_and_processes(256),
-    "chunks": lambda: against_chunks(64),
+    "chunks-64": lambda: against_chunks(64),
+    "chunks-256": lambda: against_chunks(256),
     "families": lambda: with_families(64),
     "pruning": lambda: with_pruning(256),
     "store": lambda: with_a_store(256),
