@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
 
 import jaxsched as js
@@ -391,6 +392,18 @@ def test_another_search_is_mixed_in_by_force(tmp_path):
     assert [trial.metrics for trial in mixed[:6]] == [trial.metrics for trial in before]
     alone = search_once(None, once_more, more).trials
     assert [trial.metrics for trial in mixed[6:]] == [t.metrics for t in alone[6:]]
+
+
+def test_what_was_searched_by_another_metric_is_not_the_best(tmp_path):
+    def train(schedule, key):
+        return {"another": schedule(3) + 1}
+
+    search_once(tmp_path)
+    seen = []
+    more = js.constant(search.choice([0.1, 0.2, 0.3]))
+    options = {"metric": "another", "resume": "force", "progress": seen.append}
+    search_once(tmp_path, train, more, **options)
+    assert seen[-1].best == np.float32(0.3) + 1
 
 
 def test_a_grid_that_has_grown_trains_only_what_is_new(tmp_path):

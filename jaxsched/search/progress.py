@@ -62,8 +62,9 @@ class Tally:
         """Takes what has become of trials, wherever they were trained."""
         for trial in trials:
             self.known[trial.number] = trial.status
-            if trial.status is Status.COMPLETE:
-                value = trial.history[trial.steps][self.metric]
+            values = trial.history.get(trial.steps, {})
+            if trial.status is Status.COMPLETE and self.metric in values:
+                value = values[self.metric]
                 if not self.sign * value >= self.sign * self.best:
                     self.best = value
 
