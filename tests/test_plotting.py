@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jax
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -171,6 +172,17 @@ def test_results_have_four_panels(tmp_path):
     texts = [text.get_text() for text in rates.get_legend().get_texts()]
     top = results.top(3)
     assert texts == [f"{n}  {one.family}" for n, one in enumerate(top, start=1)]
+    assert saved(figure, tmp_path)
+
+
+def test_what_was_trained_at_once_has_no_curve(tmp_path):
+    def train(schedule, key):
+        return {"validation": schedule(3) + jax.random.uniform(key)}
+
+    results = search.run(train, js.constant(search.choice([0.1, 0.2])))
+    figure = plot_results(results)
+    assert titles(figure)[0] == "How they rank"
+    assert "How they learn" not in titles(plot_search(results))
     assert saved(figure, tmp_path)
 
 

@@ -39,12 +39,17 @@ def learning(results: Results, steps: int) -> Learning | None:
     Args:
         results: What `search.run` returned.
         steps: How many steps were trained.
+
+    Returns:
+        None if there are no curves: what is trained at once has an end only.
     """
     whole = results.metrics.get("loss", np.empty(0))
     if whole.ndim == 2:
         smooth = _smooth(whole)
         middles = (np.arange(smooth.shape[1]) + 0.5) * steps / smooth.shape[1]
         return Learning("loss", middles, _means(results, smooth))
+    if len(results.curve_steps) < 2:
+        return None
     for name in ("loss", results.metric, *results.curves):
         if name in results.curves:
             return Learning(
