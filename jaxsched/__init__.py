@@ -14,6 +14,7 @@ with _uncollected():
     from .leaves.decays import *
     from .leaves.optimal import *
     from .leaves.ramps import *
+    from .leaves.restarts import *
     from .leaves.splines import *
     from .leaves.tables import *
     from .recipes.adam import *
@@ -29,9 +30,11 @@ with _uncollected():
         Constant as Constant,
         Product as Product,
         Quotient as Quotient,
+        Raised as Raised,
         Schedule as Schedule,
         ScheduleLike as ScheduleLike,
         Sum as Sum,
+        as_function as as_function,
         as_schedule as as_schedule,
         chain as chain,
         constant as constant,
@@ -53,7 +56,13 @@ if _typing.TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> _types.ModuleType:
-    """Loads what most programs do without, on first use."""
+    """Loads what most programs do without, on first use.
+
+    Of a name that a peer has, it tells what that is called here.
+    """
     if name in ("plotting", "compat", "search", "training"):
         return _importlib.import_module(f".{name}", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name.startswith("_"):
+        raise AttributeError(f"Module {__name__!r} has no {name!r}.", name=name)
+    peers = _importlib.import_module(".compat", __name__)
+    raise AttributeError(peers.instead_of(name, globals()), name=name)

@@ -3,19 +3,27 @@
 A curve divides the weight between the two: it maps the parts of the way that have
 passed, `u`, and that remain, `v = 1 - u`, to the weight of the end and the weight
 of the start, `c(u)` and `1 - c(u)`, with `c(0) = 0` and `c(1) = 1`. Both are given
-and both returned, because `1 - x` forgets what a small number was: so the tail of a
+and both returned, because `1 - x` loses the low digits of a small `x`: so the tail of a
 decay keeps its digits, and the foot of a warmup too. A curve knows neither steps nor
 rates.
 """
 
 import abc
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 
 from .domain import ABOVE_ONE, PORTION, POSITIVE, REAL
-from .numerics import expm1, positive, powers
+from .numerics import (
+    carried,
+    fixed,
+    geometric_sum,
+    growth,
+    positive,
+    powers,
+    where,
+)
 from .tree import Tree, child, hyper
 from .types import Scalar
 
@@ -69,7 +77,7 @@ class Sqrt(Curve):
 
     def __call__(self, u: jax.Array, v: jax.Array, /) -> Weights:
         # The slope of sqrt is infinite at 0, and `0 * inf` would make gradients NaN.
-        root = jnp.where(u > 0, jnp.sqrt(positive(u)), 0.0)
+        root = where(u > 0, jnp.sqrt(positive(u)), 0.0)
         return root, v / (1 + root)
 
 
@@ -92,13 +100,9 @@ class Exponential(Curve):
 
     def __call__(self, u: jax.Array, v: jax.Array, /) -> Weights:
         u, v = self.curve(u, v)
-        rate = jnp.log(positive(self.ratio))
-        curved = abs(rate) > 0
-        rate = jnp.where(curved, rate, 1.0)
-        whole = expm1(rate)
-        to_end = jnp.where(curved, expm1(rate * u) / whole, u)
-        to_start = jnp.where(curved, jnp.exp(rate * u) * expm1(rate * v) / whole, v)
-        return to_end, to_start
+        ratio = positive(self.ratio)
+        to_end, to_start = geometric_sum(ratio, u), geometric_sum(ratio, v)
+        return _arriving(to_end, ratio**u * to_start, u, v)
 
 
 class Sigmoid(Curve):
@@ -132,20 +136,33 @@ class Tanh(Curve):
 def _logistic(u: jax.Array, v: jax.Array, low: Scalar, high: Scalar) -> Weights:
     """The part of the logistic function from `low` to `high`, scaled to [0, 1].
 
-    `s(low + x) - s(low)` is `s(low) (1 - exp(-x)) / (1 + exp(-low - x))`, which does
-    not cancel. Beyond 80, `s` is 1 to any number of digits, and `exp` overflows.
+    A difference of two values of `s` is that of hyperbolic functions, which does not
+    cancel: `2 (s(b) - s(a)) = sinh((b - a) / 2) / (cosh(a / 2) cosh(b / 2))`. Their
+    exponents are combined before any power is taken, so that none overflows.
     """
-    low, high = jnp.clip(low, -80.0, 80.0), jnp.clip(high, -80.0, 80.0)
+    sign = where(low > high, -1.0, 1.0)
+    low, high = sign * low, sign * high
     width = high - low
-    curved = width != 0
-    width = jnp.where(curved, width, 1.0)
+    # From the nearer end, so that neither of them loses its digits.
+    x = where(u < v, low + width * u, high - width * v)
 
-    def rise(part: jax.Array, below: jax.Array) -> jax.Array:
-        passed = expm1(-width * part) / (1 + below * jnp.exp(-width * part))
-        return passed * (1 + below * jnp.exp(-width)) / expm1(-width)
+    def rise(part: jax.Array, x: Any, end: Scalar) -> Any:
+        exponent = where(x < 0, x, 0.0) - where(end < 0, end, 0.0)
+        slope = part * growth(-width * part) / growth(-width)
+        return jnp.exp(exponent) * slope * _bend(end) / _bend(x)
 
-    to_end, to_start = rise(u, jnp.exp(-low)), rise(v, jnp.exp(high))
-    return jnp.where(curved, to_end, u), jnp.where(curved, to_start, v)
+    return _arriving(rise(u, x, high), rise(v, -x, -low), u, v)
+
+
+def _bend(x: Any) -> Any:
+    """Returns `1 + exp(-abs(x))`."""
+    return 1 + jnp.exp(where(x < 0, x, -x))
+
+
+def _arriving(to_end: Any, to_start: Any, u: jax.Array, v: jax.Array) -> Weights:
+    """Makes weights exactly 1 where they are, for quotients may round below that."""
+    at_end, at_start = where(v <= 0, 1.0, to_end), where(u <= 0, 1.0, to_start)
+    return carried(fixed(at_end), to_end), carried(fixed(at_start), to_start)
 
 
 class Rex(Curve):
@@ -182,10 +199,12 @@ class Log(Curve):
     base: Scalar = hyper(ABOVE_ONE, default=10.0)
 
     def __call__(self, u: jax.Array, v: jax.Array, /) -> Weights:
-        grown = positive(self.base - 1)
+        grown = self.base - 1
+        # A base that is 1 after rounding is nearly linear.
+        grown = where(grown > 0, grown, 2.0**-60)
         whole = jnp.log1p(grown)
         to_start = jnp.log1p(grown * v / (1 + grown * u)) / whole
-        return jnp.log1p(grown * u) / whole, to_start
+        return _arriving(jnp.log1p(grown * u) / whole, to_start, u, v)
 
 
 class Hyperbolic(Curve):
@@ -200,8 +219,9 @@ class Hyperbolic(Curve):
     def __call__(self, u: jax.Array, v: jax.Array, /) -> Weights:
         whole = positive(2 - self.ratio)
         square = v * (2 * (1 - self.ratio) + self.ratio * v) / whole
-        to_start = jnp.where(square > 0, jnp.sqrt(positive(square)), 0.0)
-        return u * (2 - self.ratio * u) / (whole * (1 + to_start)), to_start
+        to_start = where(square > 0, jnp.sqrt(positive(square)), 0.0)
+        to_end = u * (2 - self.ratio * u) / (whole * (1 + to_start))
+        return _arriving(to_end, to_start, u, v)
 
 
 class KDecay(Curve):
@@ -234,8 +254,8 @@ class Mirrored(Curve):
     curve: Curve = child()
 
     def __call__(self, u: jax.Array, v: jax.Array, /) -> Weights:
-        near, far = jnp.minimum(u, v), jnp.maximum(u, v)
+        first = u < v
+        near, far = where(first, u, v), where(first, v, u)
         passed, remaining = self.curve(2 * near, far - near)
         less, more = passed / 2, remaining + passed / 2
-        first = u < v
-        return jnp.where(first, less, more), jnp.where(first, more, less)
+        return where(first, less, more), where(first, more, less)

@@ -19,6 +19,7 @@ class Domain:
     text: str
     contains: Callable[[Any], Any]
     rank: int = 0
+    exact: bool = False
 
 
 INFINITY = float("inf")
@@ -26,6 +27,9 @@ INFINITY = float("inf")
 REAL = Domain("a finite number", lambda x: abs(x) < INFINITY)
 POSITIVE = Domain("a finite number > 0", lambda x: (x > 0) & (x < INFINITY))
 NONNEGATIVE = Domain("a finite number >= 0", lambda x: (x >= 0) & (x < INFINITY))
+FACTOR = dataclasses.replace(POSITIVE, exact=True)
+MULTIPLIER = dataclasses.replace(REAL, exact=True)
+DECAY_RATE = dataclasses.replace(NONNEGATIVE, exact=True)
 FRACTION = Domain("a number from 0 to 1", lambda x: (x >= 0) & (x <= 1))
 PORTION = Domain("a number > 0, and at most 1", lambda x: (x > 0) & (x <= 1))
 INSIDE = Domain("a number > 0 and < 1", lambda x: (x > 0) & (x < 1))

@@ -9,6 +9,7 @@ import numpy as np
 from jax.core import Tracer
 
 from .domain import Domain
+from .errors import refusal
 from .types import Vector
 
 
@@ -20,18 +21,22 @@ def as_leaf(given: Any, domain: Domain, where: str) -> Any:
     tracers of JAX stay that, cast to the default float type.
     """
     if type(given) in (float, int) and domain.rank == 0:
-        value: Any = float(given)
+        try:
+            value: Any = float(given)
+        except OverflowError:
+            raise refusal(ValueError, f"`{where}`", domain.text, given) from None
         allowed = domain.contains(value)
     else:
         try:
             value = _as_real(given)
         except (TypeError, ValueError):
             value = None
-        if value is None or np.ndim(value) < domain.rank or np.size(value) == 0:
-            raise TypeError(f"`{where}` must be {domain.text}, got {given!r}.")
+        many = domain.rank == 0 and isinstance(given, list | tuple)
+        if many or value is None or np.ndim(value) < domain.rank or np.size(value) == 0:
+            raise refusal(TypeError, f"`{where}`", domain.text, given)
         allowed = not is_concrete(value) or np.all(domain.contains(np.asarray(value)))
     if not allowed:
-        raise ValueError(f"`{where}` must be {domain.text}, got {given!r}.")
+        raise refusal(ValueError, f"`{where}`", domain.text, given)
     return value
 
 
@@ -64,7 +69,13 @@ def _as_real(given: Any) -> Any:
     if isinstance(given, str | bytes):
         raise TypeError
     if isinstance(given, list | tuple):
+        if any(isinstance(item, str | bytes | list | tuple) for item in given):
+            raise TypeError
         if any(isinstance(item, jax.Array) for item in given):
             return _as_real(jnp.stack([jnp.asarray(item) for item in given]))
-        return np.asarray(given, float)
-    return float(given) if np.ndim(given) == 0 else np.asarray(given, float)
+    # A copy, so that no array of the caller is kept.
+    kept = np.array(given, float)
+    if kept.ndim == 0:
+        return kept.item()
+    kept.setflags(write=False)
+    return kept

@@ -1,8 +1,9 @@
 """The few numerical idioms that nodes share, each with its reason."""
 
+import functools
 import math
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,17 @@ import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
-from .types import Scalar
+from .types import Scalar, Vector
+
+
+LATEST = 2.0**63
+"""The latest step that a schedule without end distinguishes: it keeps `inf` finite."""
+
+
+REAL_KINDS = (np.bool_, np.integer, np.floating)
+
+
+# --- Numbers, on the host and on a device ------------------------------------------
 
 
 def as_time(step: ArrayLike) -> Any:
@@ -24,187 +35,29 @@ def as_time(step: ArrayLike) -> Any:
     """
     if isinstance(step, jax.Array):
         return step
-    try:
-        real = np.asarray(step, float)
-    except (TypeError, ValueError):
+    if isinstance(step, float | int):
+        return float(step)
+    real = np.asarray(step)
+    if real.dtype == object and all(isinstance(item, int) for item in real.flat):
+        real = real.astype(float)
+    if not any(jnp.issubdtype(real.dtype, kind) for kind in REAL_KINDS):
         raise TypeError(
             f"A step must be a real number, or an array of them, got {step!r}."
-        ) from None
-    return real if real.ndim else float(real)
+        )
+    return real.astype(float) if real.ndim else float(real)
 
 
-def as_float(x: ArrayLike) -> jax.Array:
+def as_float(x: ArrayLike | Vector) -> jax.Array:
     """Casts to the default float type, strongly typed.
 
     float32 holds every step up to 2**24 (16.8 million) exactly; with
     `jax_enable_x64` it is float64, exact up to 2**53.
     """
-    return jnp.asarray(x).astype(jnp.result_type(float))
-
-
-def clamp(t: Scalar, duration: Scalar) -> jax.Array:
-    """Clips `t` to [0, duration], with slope 1 on both ends of that interval.
-
-    `jnp.clip` has slope 1/2 where `t` equals a bound, and 1/4 where two are nested:
-    the derivative at step 0 would depend on how deep a schedule is composed.
-    """
-    t = jnp.where(t > duration, duration, t)
-    return jnp.where(t < 0, 0.0, t)
-
-
-def progress(
-    t: jax.Array, left: jax.Array, steps: Scalar
-) -> tuple[jax.Array, jax.Array]:
-    """Returns the fractions of `steps` that have passed and that remain.
-
-    They are `t / steps` and `left / steps`, each accurate where it is small, and
-    exactly 0 and 1 at the two ends: XLA may multiply by `1 / steps`, and
-    `n * (1 / n)` is often 0.99999994. A transition of no steps is done.
-    """
-    # `where` differentiates both branches, so neither may divide by zero.
-    safe = positive(steps)
-    done = left <= 0
-    passed = jnp.where(done, 1.0, t / safe)
-    remaining = jnp.where(done, 0.0, jnp.where(t > 0, left / safe, 1.0))
-    return passed, remaining
-
-
-def positive(x: Scalar) -> jax.Array:
-    """Returns `x` where it is positive, and else 1: a denominator that is safe."""
-    safe: jax.Array = host(x).where(x > 0, x, 1.0)
-    return safe
-
-
-def at_least(bound: float, x: Scalar) -> Scalar:
-    """Returns `x` where it is more than `bound`, and else that."""
-    more: Scalar = host(x).where(x > bound, x, bound)
-    return more
-
-
-def scaled(length: Scalar, factor: Scalar) -> Scalar:
-    """Returns `length * factor` of a length that may be infinite.
-
-    Then the derivative is 0 instead of infinite, which would make gradients NaN of
-    whatever does not depend on where the end is.
-    """
-    here = host(length, factor)
-    finite = here.isfinite(length)
-    product = here.where(finite, length, 0.0) * factor
-    result: Scalar = here.where(finite, product, math.inf)
-    return result
-
-
-def periods(t: jax.Array, period: Scalar) -> tuple[jax.Array, jax.Array]:
-    """Returns how many whole periods have passed at `t >= 0`, and the time since.
-
-    The rounded quotient of a multiple of the period may fall short of the whole
-    number, so the time since is what decides: a new period begins *at* its step. One
-    that is no whole number is itself rounded, and so is where its multiples are.
-    """
-    safe = positive(period)
-    rounding = float(np.finfo(t.dtype).eps) * t
-    early = jnp.where(safe == jnp.round(safe), 0.0, rounding)
-    count = jnp.floor(t / safe)
-    since = t - count * safe
-    later = jnp.where(since < -early, -1.0, 0.0)
-    count = count + jnp.where(since >= safe - early, 1.0, later)
-    since = t - count * safe
-    return count, jnp.where(since < 0, 0.0, since)
-
-
-def held(t: jax.Array, steps: Scalar) -> jax.Array:
-    """Returns the latest multiple of `steps` until `t`."""
-    count, _ = periods(t, steps)
-    return count * positive(steps)
-
-
-def power(base: Scalar, numerator: jax.Array, denominator: Scalar) -> jax.Array:
-    """Returns `base ** (numerator / denominator)`, for `base > 0`.
-
-    Rounding the quotient costs `log(base) / 2` ulps, 9 of them on the way from 1e-8
-    to 1. So what it lost is computed, without further rounding, and put back.
-    """
-    base, denominator = positive(base), positive(denominator)
-    quotient = numerator / denominator
-    # Without rounding, nothing is lost: what is has no derivative.
-    quotient_high, quotient_low = _halves(fixed(quotient))
-    high, low = _halves(fixed(denominator))
-    lost = fixed(numerator) - quotient_high * high
-    lost = lost - quotient_high * low - quotient_low * high - quotient_low * low
-    correction: jax.Array = jnp.log(fixed(base)) * (lost / fixed(denominator))
-    return base**quotient * (1 + correction)
-
-
-def _halves(x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Splits `x` into two numbers of half its digits, whose products are exact."""
-    kind: Any = np.finfo(x.dtype)
-    high = lax.reduce_precision(
-        x, exponent_bits=kind.nexp, mantissa_bits=kind.nmant // 2
-    )
-    return high, x - high
-
-
-def powers(
-    x: jax.Array, rest: jax.Array, exponent: Scalar
-) -> tuple[jax.Array, jax.Array]:
-    """Returns `x ** exponent` and `1 - x ** exponent`, given `x` and `rest = 1 - x`.
-
-    Both keep their digits where they are small. The slope at `x = 0`, which may be
-    infinite, is taken for 0, since `0 * inf` would make a gradient NaN.
-    """
-    raised = jnp.where(x > 0, positive(x) ** exponent, 0.0)
-    large = raised > 0.5
-    logarithm = exponent * jnp.log1p(-jnp.where(large, rest, 0.0))
-    return raised, jnp.where(large, -expm1(logarithm), 1 - raised)
-
-
-def expm1(x: jax.Array) -> jax.Array:
-    """Returns `exp(x) - 1`, to 2 ulps: XLA's own is off by 6.
-
-    Its series serves where the difference would cancel.
-    """
-    small = abs(x) < 1
-    near = jnp.where(small, x, 0.0)
-    series = jnp.ones_like(near)
-    for order in range(18, 1, -1):
-        series = 1 + near / order * series
-    return jnp.where(small, near * series, jnp.exp(x) - 1)
-
-
-def growth(x: Scalar) -> jax.Array:
-    """Returns `(exp(x) - 1) / x`, which is smooth where `x` is 0."""
-    here = host(x)
-    small = here.abs(x) < 1e-2
-    near = here.where(small, x, 0.0)
-    far = here.where(small, 1.0, x)
-    series = 1 + near / 2 * (1 + near / 3 * (1 + near / 4 * (1 + near / 5)))
-    quotient: jax.Array = here.where(small, series, here.expm1(far) / far)
-    return quotient
-
-
-def geometric_sum(ratio: Scalar, count: Scalar) -> jax.Array:
-    """Returns `1 + ratio + ... + ratio ** (count - 1)`, for `ratio > 0`.
-
-    It is smooth where the ratio is 1. A whole ratio has a whole sum, which no rounding
-    may take away from it, and one like 3/2 a sum that is exact.
-    """
-    here = host(ratio, count)
-    rate = here.log(positive(ratio))
-    smooth: jax.Array = count * growth(count * rate) / growth(rate)
-    ratio = fixed(ratio)
-    steep = here.where(ratio > 1.2, ratio, 2.0)
-    exact = (steep**count - 1) / (steep - 1)
-    exact = here.where(ratio == here.round(ratio), here.round(exact), exact)
-    exact = here.where(ratio == 1, count, exact)
-    better = (ratio > 1.2) | (ratio == 1)
-    # The value is that of the plain quotient, the derivative that of the smooth one.
-    total: jax.Array = smooth + here.where(better, exact - fixed(smooth), 0.0)
-    return total
-
-
-def fixed(x: Scalar) -> Any:
-    """Returns `x` as a constant: its derivative is 0."""
-    return lax.stop_gradient(x) if isinstance(x, jax.Array) else x
+    dtype = jnp.result_type(float)
+    if isinstance(x, jax.Array):
+        return x.astype(dtype)
+    # A conversion on a device would be a program of its own.
+    return jnp.asarray(np.asarray(x, dtype))
 
 
 def host(*values: Scalar) -> ModuleType:
@@ -213,3 +66,512 @@ def host(*values: Scalar) -> ModuleType:
     What is computed from a schedule's hyperparameters then needs no device.
     """
     return jnp if any(isinstance(value, jax.Array) for value in values) else np
+
+
+def known(*values: Any) -> bool:
+    """Tells whether all `values` are plain numbers, so that one may ask what they are.
+
+    A formula may then be a shorter one, and what follows from them alone is computed
+    in float64, before anything is traced.
+    """
+    return all(isinstance(value, float | int) for value in values)
+
+
+def plain(x: Any) -> Any:
+    """Returns a number of NumPy as one of Python, which takes the type of any array."""
+    return x.item() if isinstance(x, np.generic) else x
+
+
+class Steps(float):
+    """A whole number of steps: a float that Python takes for an integer, too."""
+
+    def __index__(self) -> int:
+        return int(self)
+
+
+def as_steps(x: Any) -> Any:
+    """Returns a float that is whole as such, and anything else unchanged."""
+    return Steps(x) if isinstance(x, float) and x.is_integer() else x
+
+
+def where(condition: Any, x: Any, y: Any) -> jax.Array:
+    """Returns `x` where `condition` holds, and else `y`: one equation, or none."""
+    if isinstance(condition, bool | np.bool_):
+        return x if condition else y
+    if host(condition, x, y) is np:
+        return np.where(condition, x, y)
+    dtype = jnp.result_type(float)
+    shape = np.broadcast_shapes(np.shape(condition), np.shape(x), np.shape(y))
+    cases = [
+        value if isinstance(value, jax.Array) else np.asarray(value, dtype)
+        for value in (y, x)
+    ]
+    if sharded(condition, x, y):
+        return jnp.where(condition, cases[1], cases[0])
+    if shape:
+        cases = [jnp.broadcast_to(value, shape) for value in cases]
+        condition = jnp.broadcast_to(condition, shape)
+    return lax.select_n(condition, *cases)
+
+
+def sharded(*values: Any) -> bool:
+    """Tells whether an axis of any array is explicitly sharded over a mesh."""
+    arrays = (value for value in values if isinstance(value, jax.Array))
+    return any(any(jax.typeof(array).sharding.spec) for array in arrays)
+
+
+def last(boundaries: Vector) -> Scalar:
+    """Returns the last boundary, on the host if it is there."""
+    final: Scalar = plain(boundaries[-1])
+    return final
+
+
+def entry(values: jax.Array, index: jax.Array) -> jax.Array:
+    """Returns the values at indices that are all within."""
+    placed = {"out_sharding": jax.typeof(index).sharding} if sharded(index) else {}
+    return values.at[index].get(
+        mode="promise_in_bounds", wrap_negative_indices=False, **placed
+    )
+
+
+def pieces_before(t: jax.Array, boundaries: Vector) -> jax.Array:
+    """Counts the boundaries that `t` has reached.
+
+    A handful that is known is compared one by one, and few are in one sum, both fused
+    with what follows. Many are searched, so that memory is that of the steps and of
+    the pieces, not of their product.
+    """
+    now = fixed(t)
+    if isinstance(boundaries, np.ndarray) and len(boundaries) <= 8:
+        known_steps: list[float] = boundaries.tolist()
+        over = [(now >= boundary).astype(int) for boundary in known_steps]
+        return functools.reduce(jnp.add, over)
+    steps = as_float(boundaries)
+    if steps.shape[-1] <= 32:
+        reached = now[..., None] >= jnp.expand_dims(steps, range(now.ndim))
+        return jnp.sum(reached, axis=-1)
+    return jnp.searchsorted(steps, now, side="right", method="scan")
+
+
+def longest(first: Any, second: Any) -> Scalar:
+    """Returns the larger of two lengths, on the host if it is known."""
+    if is_endless(first) or is_endless(second):
+        return math.inf
+    return max(first, second) if known(first, second) else jnp.maximum(first, second)
+
+
+def positive(x: Scalar) -> jax.Array:
+    """Returns `x` where it is positive, and else 1: a denominator that is safe."""
+    return where(x > 0, x, 1.0)
+
+
+def at_least(bound: float, x: Scalar) -> Scalar:
+    """Returns `x` where it is more than `bound`, and else that."""
+    more: Scalar = where(x < bound, bound, x)
+    return more
+
+
+# --- Derivatives -------------------------------------------------------------------
+
+
+def fixed(x: Scalar) -> Any:
+    """Returns `x` as a constant: its derivative is 0."""
+    return lax.stop_gradient(x) if isinstance(x, jax.Array) else x
+
+
+def carried(value: Any, along: Any) -> jax.Array:
+    """Returns `value`, a constant, with the derivative of `along`.
+
+    So a value may be computed as it is most exact, and still changes as it must.
+    """
+    return _carried(value, along) if isinstance(along, jax.Array) else value
+
+
+@jax.custom_jvp
+def _carried(value: Any, along: jax.Array) -> jax.Array:
+    return value
+
+
+_carried.defjvps(None, lambda rate, value, _value, _along: rate)
+
+
+# --- Time --------------------------------------------------------------------------
+
+
+def remaining(end: Any, now: jax.Array) -> jax.Array:
+    """Returns the time until `end`, a constant as `now` is."""
+    return end if is_endless(end) else fixed(end) - now
+
+
+def is_endless(duration: Any) -> bool:
+    """Tells whether a duration is known to be infinite."""
+    return known(duration) and math.isinf(duration)
+
+
+def progress(t: jax.Array, left: Scalar, steps: Scalar) -> tuple[jax.Array, jax.Array]:
+    """Returns the fractions of `steps` that have passed and that remain.
+
+    The smaller one is `t / steps` or `left / steps`, accurate where it is small and
+    exactly 0 at its end, and the other one is the rest: they add up to 1, even if `t`
+    and `left` have lost digits of their own. A transition of no steps is done.
+    """
+    late = left <= t
+    rest = steps - t
+    if not (known(steps) and steps > 0):
+        # A transition of no steps has no slope, either.
+        rest = where(steps > 0, rest, fixed(rest))
+    safe = positive(steps)
+    near = where(late, carried(left, rest) / safe, t / safe)
+    far = 1 - near
+    return where(late, far, near), where(late, near, far)
+
+
+def elapsed(t: jax.Array, timescale: Scalar) -> jax.Array:
+    """Returns `t / timescale`, at most 2**60, so that no derivative overflows."""
+    if known(timescale) and timescale > 2.0**-60:
+        return t / timescale
+    safe = positive(timescale)
+    within, long = t < 2.0**60 * safe, safe > 2.0**-60
+    near = where(within, t, 0.0)
+    # The square of a shorter one, by which a derivative is divided, may be 0.
+    ratio = where(long, near / where(long, safe, 1.0), near / fixed(safe))
+    return where(within, ratio, 2.0**60)
+
+
+def quotient(t: Scalar, divisor: Scalar) -> jax.Array:
+    """Returns `t / divisor`, a whole number where `t` is a multiple.
+
+    XLA may multiply by `1 / divisor`, and would then fall short of it.
+    """
+    ratio: Any = t / divisor
+    whole = nearest(fixed(ratio))
+    exact = where(whole * fixed(divisor) == fixed(t), whole, fixed(ratio))
+    result: jax.Array = carried(exact, ratio)
+    return result
+
+
+def periods(t: jax.Array, period: Scalar) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Returns how many whole periods are over at `t >= 0`, the time since, and left.
+
+    A new period begins *at* its step. The nearest multiple of the period is exact
+    where the period is whole, unlike the quotient, so it decides. A fractional period
+    is rounded, so its multiples are inexact: within rounding, the period has begun.
+    """
+    safe = positive(period)
+    count = nearest(t / safe)
+    since = t - count * safe
+    before, since, rest = whole_part(since, safe, safe, slack(t, period))
+    return count - where(before, 1.0, 0.0), since, rest
+
+
+def held(t: jax.Array, steps: Scalar) -> jax.Array:
+    """Returns the latest multiple of `steps` until `t`."""
+    safe = positive(steps)
+    count = nearest(t / safe)
+    before = t - count * safe < -slack(t, steps)
+    return (count - where(before, 1.0, 0.0)) * safe
+
+
+def nearest(x: Any) -> Any:
+    """Returns the nearest whole number, a constant."""
+    if known(x):
+        return float(round(x)) if math.isfinite(x) else x
+    return lax.round(x, lax.RoundingMethod.TO_NEAREST_EVEN)
+
+
+def last_cycle(times: Scalar) -> tuple[jax.Array, jax.Array]:
+    """Returns the number of the last cycle, and which part of it is cut off."""
+    times = where(times < LATEST, times, LATEST)
+    whole = plain(host(times).ceil(times))
+    return fixed(whole - 1), fixed(whole - times)
+
+
+def lengths_before(ratio: Scalar, count: Any) -> jax.Array:
+    """Returns `1 + ratio + ... + ratio ** (count - 1)`, of a whole count.
+
+    It is exact if the powers are, as those of 2 and 3/2: for a steep ratio, the plain
+    quotient has lost nothing.
+    """
+    total = geometric_sum(ratio, count)
+    if known(ratio, count):
+        return total
+    step = fixed(ratio)
+    steep = abs(step - 1) > 0.2
+    plain_quotient = (where(steep, step, 2.0) ** count - 1) / where(
+        steep, step - 1, 1.0
+    )
+    total_now = where(steep, plain_quotient, fixed(total))
+    whole = step == nearest(step)
+    return carried(where(whole, nearest(total_now), total_now), total)
+
+
+def next_multiple(length: Scalar, steps: Scalar) -> Scalar:
+    """Returns the least multiple of `steps` that is no less than `length`."""
+    if is_endless(length):
+        return math.inf
+    count = fixed(length) / fixed(positive(steps))
+    here = host(count)
+    whole = here.round(count)
+    kind: Any = getattr(count, "dtype", float)
+    exact = here.abs(whole - count) <= 4 * float(np.finfo(kind).eps) * whole
+    return scaled(plain(where(exact, whole, here.ceil(count))), steps)
+
+
+def whole_part(
+    since: jax.Array, period: Scalar, period_before: Scalar, early: Scalar
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Steps back into the period before, where `since` is further than `early` from 0.
+
+    Returns where it did, the time since the period began, at least 0, and the time
+    left.
+    """
+    before = since < -early
+    short = fixed(since)
+    rest = where(before, -short, fixed(period) - short)
+    since = where(before, since + period_before, since)
+    return before, carried(jnp.maximum(fixed(since), 0.0), since), rest
+
+
+def slack(t: jax.Array, period: Scalar) -> Any:
+    """Returns how far the multiples of `period` are off at `t`: 0 if it is whole."""
+    whole = fixed(period) == nearest(fixed(period))
+    if known(period) and whole:
+        return 0.0
+    return where(whole, 0.0, 2 * float(np.finfo(t.dtype).eps) * fixed(t))
+
+
+def mixed(first: Scalar, weight: Any, second: Scalar, other: Any) -> jax.Array:
+    """Returns `first * weight + second * other`, of which known zeros are left out."""
+    if known(first) and first == 0:
+        return second * other
+    if known(second) and second == 0:
+        return first * weight
+    return first * weight + second * other
+
+
+def limited(left: Any, duration: Scalar) -> jax.Array:
+    """Returns the time that is left, a constant, clipped to [0, duration]."""
+    most = jnp.asarray(fixed(duration), left.dtype)
+    if most.ndim and most.shape != left.shape:
+        return jnp.clip(left, 0.0, most)
+    return lax.clamp(jnp.zeros_like(most), left, most)
+
+
+def scaled(length: Any, factor: Any) -> Scalar:
+    """Returns `length * factor`, of numbers that may be infinite.
+
+    For an infinite length the derivative is 0: an infinite one would make other
+    gradients NaN.
+    """
+    if is_endless(length) or is_endless(factor):
+        return math.inf
+    if known(length, factor):
+        return length * factor
+    finite = abs(length) < math.inf
+    return where(finite, where(finite, length, 0.0) * factor, math.inf)
+
+
+# --- Powers ------------------------------------------------------------------------
+
+
+class Digits(NamedTuple):
+    """A number in two parts: the nearest one of the float type, and what that lost."""
+
+    high: Any
+    low: Any
+
+
+Exact: TypeAlias = Scalar | Digits
+"""A hyperparameter of which no digit may be lost, since high powers of it are taken."""
+
+
+def digits(x: Exact) -> Digits:
+    """Splits a number; of one that has been rounded, nothing is known to be lost."""
+    if isinstance(x, Digits):
+        return x
+    if isinstance(x, jax.Array):
+        return Digits(x, 0.0)
+    high = np.asarray(x).astype(jnp.result_type(float)).astype(float)
+    return Digits(plain(high[()]), plain((x - high)[()]))
+
+
+def power(base: Exact, numerator: Any, denominator: Any = 1.0) -> jax.Array:
+    """Returns `base ** (numerator / denominator)`.
+
+    The base is positive, unless the exponent is whole. High powers of one near 1 need
+    all its digits: 0.9999, as a float32, to the power 100,000 is off by 0.2 %. And
+    rounding the quotient costs `log(base) / 2` ulps, 9 of them on the way from 1e-8
+    to 1. So what both lost is put back.
+    """
+    if not isinstance(base, Digits) and known(base, denominator) and base > 0:
+        if denominator == 1 and digits(base).low == 0:
+            return base**numerator
+        return exponential(math.log(base) / positive(denominator), numerator)
+    high, low = digits(base)
+    if known(denominator) and denominator == 1:
+        # JAX has NaN for the slope of `base ** 0` where the base is 0.
+        high = where(numerator == 0, 1.0, high)
+        correction: Any = 0.0
+        exponent = numerator
+    else:
+        high = positive(high)
+        exponent, lost = divided(numerator, positive(denominator))
+        correction = jnp.log(fixed(high)) * lost
+    if not (known(low) and low == 0):
+        correction += exponent * (low / fixed(where(high == 0, 1.0, high)))
+    if known(correction) and correction == 0:
+        return high**exponent
+    # The limit holds only where the power itself has become 0.
+    return high**exponent * jnp.exp(jnp.minimum(correction, 80.0))
+
+
+def exponential(rate: Exact, t: Any) -> jax.Array:
+    """Returns `exp(rate * t)`, to the digits that rounding the product would take."""
+    high, low = digits(rate)
+    product, now = high * t, fixed(t)
+    (rate_high, rate_low), (t_high, t_low) = _halves(fixed(high)), _halves(now)
+    lost = rate_high * t_high - fixed(product) + rate_high * t_low
+    lost = lost + (rate_low + fixed(low)) * now
+    return jnp.exp(product) * (1 + lax.clamp(-0.5, lost, 0.5))
+
+
+def divided(numerator: Any, denominator: Any) -> tuple[jax.Array, jax.Array]:
+    """Returns a quotient, and what rounding took from it, as a constant."""
+    ratio = numerator / denominator
+    # Without rounding nothing is lost, so what is has no derivative.
+    ratio_high, ratio_low = _halves(fixed(ratio))
+    high, low = _halves(fixed(denominator))
+    lost = fixed(numerator) - ratio_high * high
+    lost = lost - ratio_high * low - ratio_low * high - ratio_low * low
+    return ratio, lost / fixed(denominator)
+
+
+def _halves(x: Any) -> tuple[Any, Any]:
+    """Splits `x` into two numbers of half its digits, whose products are exact."""
+    kind: Any = np.finfo(jnp.result_type(float))
+    bits = kind.nmant // 2
+    if known(x):
+        mantissa, exponent = math.frexp(x)
+        high: Any = math.ldexp(round(math.ldexp(mantissa, bits)), exponent - bits)
+    else:
+        high = lax.reduce_precision(x, exponent_bits=kind.nexp, mantissa_bits=bits)
+    return high, x - high
+
+
+def raised(x: Any, exponent: Scalar) -> jax.Array:
+    """Returns `x ** exponent`, for `x` from 0 to 1.
+
+    An infinite slope at 0 is taken for 0, since `0 * inf` would make a gradient NaN.
+    """
+    if is_short(exponent):
+        base, order = _root_of(x, exponent)
+        return base**order
+    gentle = known(exponent) and exponent >= 1
+    steep = False if gentle else (x <= 0) & (exponent < 1)
+    return where(steep, 0.0, where(steep, 1.0, x) ** exponent)
+
+
+def powers(x: Any, rest: Any, exponent: Scalar) -> tuple[jax.Array, jax.Array]:
+    """Returns `x ** exponent` and `1 - x ** exponent`, given `x` and `rest = 1 - x`.
+
+    Both keep their digits where they are small.
+    """
+    if is_short(exponent):
+        base, order = _root_of(x, exponent)
+        lower: Any = 1.0
+        rest = rest if base is x else rest / (1 + base)
+        for _ in range(order - 1):
+            lower = 1 + base * lower
+        return base**order, rest * lower
+    power_of_x = raised(x, exponent)
+    # Where little remains of 1, its logarithm is not needed, and may be infinite.
+    large = power_of_x > 0.5
+    logarithm = exponent * _log(x, where(large, rest, 0.0))
+    return power_of_x, -_less_one(power_of_x, where(large, logarithm, -1.0))
+
+
+def _log(x: Any, rest: Any) -> jax.Array:
+    """Returns the logarithm of `1 - rest`, of which `x` is the rounded value.
+
+    XLA's `log1p` of float64 loses 120 ulps below -0.29.
+    """
+    near = rest < 0.25
+    nearby = where(near, 1.0, x)
+    lost = fixed((1 - nearby) - where(near, 0.0, rest))
+    far = jnp.log(nearby) + lost / fixed(nearby)
+    return where(near, jnp.log1p(-where(near, rest, 0.0)), far)
+
+
+def is_short(exponent: Scalar) -> bool:
+    """Tells whether a power is known to be a few multiplications, and maybe a root."""
+    return known(exponent) and 2 * exponent in range(1, 9)
+
+
+def _root_of(x: Any, exponent: Scalar) -> tuple[Any, int]:
+    """Writes a short power as a whole power of `x`, or of its root."""
+    if exponent == round(exponent):
+        return x, int(exponent)
+    some = x > 0
+    return where(some, jnp.sqrt(where(some, x, 1.0)), 0.0), int(2 * exponent)
+
+
+def expm1(x: Any) -> jax.Array:
+    """Returns `exp(x) - 1`, to 2 ulps: XLA's own is off by 5."""
+    return _less_one(jnp.exp(x), x)
+
+
+def _less_one(grown: Any, logarithm: Any) -> jax.Array:
+    """Returns `grown - 1`, given its logarithm: near 1 the difference would cancel."""
+    near = abs(logarithm) < 0.7
+    x = where(near, logarithm, 0.0)
+    return where(near, x * _growth(x), grown - 1)
+
+
+def growth(x: Any) -> jax.Array:
+    """Returns `(exp(x) - 1) / x`, which is smooth where `x` is 0."""
+    near = abs(x) < 0.7
+    far = where(near, 1.0, x)
+    return where(near, _growth(where(near, x, 0.0)), (jnp.exp(far) - 1) / far)
+
+
+def _growth(x: Any) -> jax.Array:
+    """The same as a series, for `abs(x) < 0.7`."""
+    total: Any = 1.0
+    for order in range(9 if jnp.result_type(float) == np.float32 else 17, 0, -1):
+        total = total * x * (1 / (order + 1)) + 1
+    return total
+
+
+def geometric_sum(ratio: Any, count: Any) -> jax.Array:
+    """Returns `(ratio ** count - 1) / (ratio - 1)`, for `ratio > 0`.
+
+    Of a whole count it is `1 + ratio + ... + ratio ** (count - 1)`. It is smooth where
+    the ratio is 1: there, the binomial series serves.
+    """
+    excess = ratio - 1
+    if known(excess) and excess == 0:
+        return count
+    if known(ratio, count):
+        return _sum_on_host(ratio, count)
+    near = abs(excess) * jnp.maximum(fixed(count), 1.0) < 0.125
+    small, far = where(near, excess, 0.0), where(near, 1.0, excess)
+    series = count * _binomial(small, count)
+    raised = positive(ratio) ** count
+    logarithm = count * jnp.log(positive(ratio))
+    return where(near, series, _less_one(raised, logarithm) / far)
+
+
+def _sum_on_host(ratio: float, count: float) -> Any:
+    logarithm = count * math.log(ratio)
+    if logarithm > 700:
+        return math.inf
+    steep = abs(logarithm) > 0.5
+    return (ratio**count - 1 if steep else math.expm1(logarithm)) / (ratio - 1)
+
+
+def _binomial(x: Any, count: Any) -> jax.Array:
+    """Returns `((1 + x) ** count - 1) / (count x)`, for `count abs(x) < 1/8`."""
+    total: Any = 1.0
+    for order in range(8 if jnp.result_type(float) == np.float32 else 17, 0, -1):
+        total = 1 + x * (count - order) * (1 / (order + 1)) * total
+    return total

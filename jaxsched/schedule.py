@@ -15,13 +15,31 @@ from typing import Any, TypeAlias, final
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from .calls import leaves_waiting
 from .domain import NONNEGATIVE
 from .errors import echoes
-from .numerics import as_float, as_time, clamp, host
-from .tree import Tree, child, hyper
+from .hyperparameters import is_concrete
+from .numerics import (
+    LATEST,
+    Digits,
+    as_float,
+    as_steps,
+    as_time,
+    carried,
+    fixed,
+    is_endless,
+    known,
+    limited,
+    longest,
+    nearest,
+    remaining,
+    sharded,
+    where,
+)
+from .tree import Tree, child, hyper, hypers
 from .types import Scalar
 
 
@@ -40,21 +58,28 @@ class Schedule(Tree):
     # Else `np.float32(2) * schedule` would yield an array of objects.
     __array_ufunc__ = None
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        own = vars(cls).get("duration")
+        if isinstance(own, property) and own.fget:
+            setattr(cls, "duration", property(_in_steps(own.fget)))  # noqa: B010
+
     @property
     @abc.abstractmethod
     def duration(self) -> Scalar:
         """The step from which on the value stays the same; `inf` if there is none."""
 
     @abc.abstractmethod
-    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
+    def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
         """Returns the value at time `t`, when `left` remains, elementwise.
 
         Implement this, but call the schedule. Here `t` and `left` are floating-point,
         of any shape, within [0, duration], and sum to it: a formula needs no
         clipping, and only has to be finite, in value and in gradient, on that
-        interval. Both are given because `duration - t` forgets what a small number
-        was: with `left` the last steps of a decay keep their digits. It is `inf` if
-        the schedule has no end.
+        interval. Both are given because `duration - t` loses the low digits of a small
+        difference: with `left`, the last steps of a decay keep them. `left` is a
+        constant, for derivatives go through `t`; it is the number `inf` if the
+        schedule has no end.
         """
 
     @final
@@ -72,8 +97,16 @@ class Schedule(Tree):
             numbers = numbers.copy()
             numbers[-1] = step
             return program(numbers)
-        value: jax.Array = _value(self, as_time(step))
-        return value
+        leaves, structure = jax.tree.flatten(self)
+        step = as_time(step)
+        if any(isinstance(leaf, Tracer) for leaf in (step, *leaves)):
+            # Part of a larger program, which may know some of the numbers.
+            here = tuple(leaf if known(leaf) else None for leaf in leaves)
+            others = [leaf for leaf in leaves if not known(leaf)]
+            value: jax.Array = _inlined(structure, here, self._end)(others, step)
+            return value
+        rate: jax.Array = _dispatched(structure)(self._on_device, step)
+        return rate
 
     @functools.cached_property
     def _numbers(self) -> "tuple[Callable[[np.ndarray], jax.Array], np.ndarray] | None":
@@ -84,19 +117,72 @@ class Schedule(Tree):
         """
         leaves, structure = jax.tree.flatten(self)
         if all(isinstance(leaf, float) for leaf in leaves):
-            return _program(structure), np.array([*leaves, 0.0])
+            lost = [_lost(leaves[index]) for index in _exact_leaves(structure)]
+            return _packed(structure), np.array([*leaves, *lost, self._end, 0.0])
         return None
 
-    @final
-    def at(self, t: jax.Array, left: Scalar | None = None) -> jax.Array:
+    @functools.cached_property
+    def _end(self) -> float | None:
+        """The duration, if all that it depends on is on the host."""
+        if any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(self)):
+            return None
+        return float(self.duration)
+
+    @functools.cached_property
+    def _on_device(self) -> list[Any]:
+        """The leaves, and what rounding takes from some: vectors are copied once."""
+        leaves, structure = jax.tree.flatten(self)
+        lost = [_lost(leaves[index]) for index in _exact_leaves(structure)]
+        end = [] if self._end is None else [self._end]
+        dtype = jnp.result_type(float)
+        with jax.ensure_compile_time_eval():
+            return [
+                jax.device_put(leaf.astype(dtype))
+                if isinstance(leaf, np.ndarray)
+                else leaf
+                for leaf in (*leaves, *lost, *end)
+            ]
+
+    def at(
+        self, t: jax.Array, left: Scalar | None = None, duration: Scalar | None = None
+    ) -> jax.Array:
         """Evaluates at any `t`, held constant outside [0, duration].
 
         For nodes that evaluate other nodes. `left` is the time until the end, where
-        the caller knows it better than `duration - t`.
+        the caller knows it better than `duration - t`: a constant, since derivatives
+        go through `t` alone. Where nothing is left, the schedule is at its end, even
+        if `t` was rounded to a time before it; its derivative is that of `t` until
+        the end, and that of the duration after it. Whoever has computed the duration
+        gives that, too.
         """
+        t = where(t < 0, 0.0, t)
+        duration = self.duration if duration is None else duration
+        if left is None or is_endless(duration):
+            return self.held(t, left, duration)
+        return self._at_end(where(t > duration, duration, t), left, duration)
+
+    def held(
+        self, t: jax.Array, left: Scalar | None = None, duration: Scalar | None = None
+    ) -> jax.Array:
+        """The same, of a `t >= 0`, and with no derivative of `t` at the end itself."""
+        duration = self.duration if duration is None else duration
+        if is_endless(duration):
+            return self.evaluate(t, math.inf)
+        if left is None:
+            left = remaining(duration, fixed(t))
+        left = limited(left, duration)
+        return self.evaluate(where(left <= 0, duration, t), left)
+
+    def inside(self, t: jax.Array, left: Scalar) -> jax.Array:
+        """The same as `at`, of a `t` in [0, duration]."""
         duration = self.duration
-        left = duration - t if left is None else left
-        return self.evaluate(clamp(t, duration), clamp(left, duration))
+        if is_endless(duration):
+            return self.evaluate(t, math.inf)
+        return self._at_end(t, left, duration)
+
+    def _at_end(self, t: jax.Array, left: Scalar, duration: Scalar) -> jax.Array:
+        over = where(left <= 0, fixed(duration), fixed(t))
+        return self.evaluate(carried(over, t), limited(left, duration))
 
     def as_function(self) -> Callable[[ArrayLike], jax.Array]:
         """Returns a plain function, which is no pytree.
@@ -137,6 +223,13 @@ class Schedule(Tree):
     def __rtruediv__(self, other: Scalar) -> "Quotient":
         return Quotient((as_schedule(other), self))
 
+    @leaves_waiting
+    def __pow__(self, other: "ScheduleLike") -> "Raised":
+        return Raised((self, as_schedule(other)))
+
+    def __rpow__(self, other: Scalar) -> "Raised":
+        return Raised((as_schedule(other), self))
+
     def __neg__(self) -> "Product":
         return -1.0 * self
 
@@ -148,25 +241,105 @@ class Schedule(Tree):
         return other + -self
 
 
-@functools.partial(jax.jit, inline=True)
-def _value(schedule: Schedule, step: ArrayLike) -> jax.Array:
-    """One dispatch when called eagerly; inlined, it leaves no trace in a program."""
-    # Leaves may have become anything numeric since they were checked.
-    schedule = jax.tree.map(as_float, schedule)
-    return schedule.at(as_float(step))
+def _in_steps(duration: Callable[[Any], Scalar]) -> Callable[[Any], Scalar]:
+    """Makes what is whole a whole number, so that `range(lr.duration)` takes it."""
+
+    @functools.wraps(duration)
+    def whole(self: Any) -> Scalar:
+        steps: Scalar = as_steps(duration(self))
+        return steps
+
+    return whole
+
+
+# A schedule is evaluated by one of three programs, each made once for a structure. They
+# differ in what they know: a part of a larger program knows the numbers that are not
+# traced; one that is dispatched takes all of them, so that others cost no compilation.
+
+
+@functools.lru_cache(maxsize=1024)
+def _inlined(
+    structure: Any, numbers: tuple[float | None, ...], duration: float | None
+) -> Callable[..., Any]:
+    """A program of the other leaves and the step, which leaves no trace in a larger."""
+
+    @functools.partial(jax.jit, inline=True)
+    def value(others: list[Any], step: ArrayLike) -> jax.Array:
+        rest = map(as_float, others)
+        leaves = [next(rest) if number is None else number for number in numbers]
+        return _evaluated(structure.unflatten(leaves), step, duration)
+
+    return value
 
 
 @functools.lru_cache
-def _program(structure: Any) -> Callable[[np.ndarray], jax.Array]:
-    """The same, of the leaves of a schedule and the step, all in one array."""
+def _dispatched(structure: Any) -> Callable[[list[Any], ArrayLike], jax.Array]:
+    """A program of all leaves, what rounding took from some, and the step."""
+
+    @functools.partial(jax.jit, inline=True)
+    def value(numbers: list[Any], step: ArrayLike) -> jax.Array:
+        return _given(structure, [*map(as_float, numbers)], step)
+
+    return value
+
+
+@functools.lru_cache
+def _packed(structure: Any) -> Callable[[np.ndarray], jax.Array]:
+    """The same, of one array."""
 
     @functools.partial(jax.jit, inline=True)
     def value(numbers: jax.Array) -> jax.Array:
         *leaves, step = as_float(numbers)
-        result: jax.Array = structure.unflatten(leaves).at(step)
-        return result
+        return _given(structure, leaves, step)
 
     return value
+
+
+def _evaluated(
+    schedule: Schedule, step: ArrayLike, duration: Scalar | None = None
+) -> jax.Array:
+    """The value at a step; where the end is known better than the parts tell, to it."""
+    t, own, left = as_float(step), schedule.duration, None
+    end = own if known(own) or duration is None else duration
+    if end is not own and not is_endless(end):
+        left = remaining(end, fixed(t))
+    if not known(end) or is_endless(end):
+        t = jnp.minimum(t, where(end < math.inf, math.inf, LATEST))
+    return shaped(schedule.at(t, left, own), t)
+
+
+def _given(structure: Any, numbers: list[Any], step: ArrayLike) -> jax.Array:
+    """The value, of the leaves, what rounding took of some, and maybe the duration.
+
+    The sum of rounded lengths is not always their rounded sum, at which one asks.
+    """
+    exact, count = _exact_leaves(structure), structure.num_leaves
+    leaves, others = numbers[:count], numbers[count:]
+    wide = jnp.result_type(float) != np.float32
+    for index, low in zip(exact, others, strict=False):
+        leaves[index] = Digits(leaves[index], 0.0 if wide else low)
+    duration = others[len(exact)] if len(others) > len(exact) else None
+    return _evaluated(structure.unflatten(leaves), step, duration)
+
+
+def shaped(value: jax.Array, t: jax.Array) -> jax.Array:
+    """Returns a value for each time; one of a batch of schedules has more axes."""
+    shape = np.broadcast_shapes(value.shape, t.shape)
+    if shape == t.shape and sharded(t):
+        return jnp.broadcast_to(value, shape, out_sharding=jax.typeof(t).sharding)
+    return jnp.broadcast_to(value, shape)
+
+
+@functools.lru_cache
+def _exact_leaves(structure: Any) -> tuple[int, ...]:
+    """Which leaves need more digits than a float32 has: their domains say so."""
+    indices = structure.unflatten(range(structure.num_leaves))
+    return tuple(int(index) for _, index, domain in hypers(indices) if domain.exact)
+
+
+def _lost(leaf: Any) -> Any:
+    """Returns what a float32 loses of a leaf that is on the host."""
+    return 0.0 if isinstance(leaf, jax.Array) else leaf - np.float32(leaf).astype(float)
 
 
 ScheduleLike: TypeAlias = Schedule | Scalar
@@ -187,8 +360,13 @@ class Constant(Schedule):
     def duration(self) -> Scalar:
         return self.steps
 
-    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
-        return jnp.zeros_like(t) + self.value
+    def held(self, t: jax.Array, *_: Scalar | None, **__: Scalar | None) -> jax.Array:
+        return self.evaluate(t, 0.0)
+
+    at = inside = held
+
+    def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
+        return shaped(as_float(self.value), t)
 
 
 class Chain(Schedule):
@@ -196,20 +374,35 @@ class Chain(Schedule):
 
     parts: tuple[Schedule, ...] = child()
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for part in self.parts[:-1]:
+            require_end(part, "Nothing can follow")
+
     @property
     def duration(self) -> Scalar:
-        return sum((part.duration for part in self.parts), start=0.0)
+        durations: Iterable[Any] = (part.duration for part in self.parts)
+        return sum(durations, start=0.0)
 
-    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
-        first, *rest = self.parts
-        *ends, _ = itertools.accumulate(part.duration for part in self.parts)
-        lefts = [*(end - t for end in ends), left]
-        value = first.at(t, lefts[0])
-        for part, begin, left_of_part in zip(rest, ends, lefts[1:], strict=True):
-            # Until it begins, a part is evaluated at its own time zero. So the
-            # branch not taken is finite, and cannot turn gradients into NaN.
-            value = jnp.where(t < begin, value, part.at(t - begin, left_of_part))
+    def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
+        begins = [0.0, *itertools.accumulate(part.duration for part in self.parts[:-1])]
+        since = [t, *(_after(t, begin) for begin in begins[1:])]
+        value, now = self.parts[-1].inside(since[-1], left), fixed(t)
+        for index in reversed(range(len(begins) - 1)):
+            part = self.parts[index]
+            if is_empty(part):
+                continue
+            # A part that is over is evaluated at its end, and one that has not begun
+            # at its beginning: the value that is not taken is finite, too.
+            rest = remaining(begins[index + 1], now)
+            value = where(rest > 0, part.held(since[index], rest), value)
         return value
+
+
+def _after(t: jax.Array, begin: Scalar) -> jax.Array:
+    """Returns the time since `begin`, at least 0."""
+    since = t - begin
+    return where(since < 0, 0.0, since)
 
 
 class Pointwise(Schedule):
@@ -219,21 +412,35 @@ class Pointwise(Schedule):
 
     @property
     def duration(self) -> Scalar:
-        return longest(part.duration for part in self.parts)
+        return functools.reduce(longest, (part.duration for part in self.parts))
 
     @abc.abstractmethod
     def combine(self, first: jax.Array, second: jax.Array, /) -> jax.Array:
         """Returns the combination of two values, elementwise."""
 
-    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
-        durations = [part.duration for part in self.parts]
-        end = longest(durations)
-        values = (
-            # A part that ends when the whole does has as long left.
-            part.at(t, jnp.where(duration == end, left, duration - t))
-            for part, duration in zip(self.parts, durations, strict=True)
+    def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
+        end, now = self.duration, fixed(t)
+        return functools.reduce(
+            self.combine,
+            (part.at(t, within(part, now, left, end)) for part in self.parts),
         )
-        return functools.reduce(self.combine, values)
+
+
+def is_empty(schedule: Schedule) -> bool:
+    """Tells whether a schedule is known to take no steps."""
+    return known(schedule.duration) and not schedule.duration
+
+
+def within(part: Schedule, now: jax.Array, left: Scalar, end: Scalar) -> Any:
+    """Returns the time left of a part, in a whole that ends at `end` on the same clock.
+
+    It is that of the whole, to all its digits, if they end together.
+    """
+    duration = part.duration
+    if known(duration, end):
+        return left if duration == end else remaining(duration, now)
+    together = fixed(duration) == fixed(end)
+    return where(together, left, remaining(duration, now))
 
 
 class Sum(Pointwise):
@@ -257,6 +464,26 @@ class Quotient(Pointwise):
         return first / second
 
 
+class Raised(Pointwise):
+    """Raises the first of `parts` to the power of the second pointwise.
+
+    Where the first is 0, slopes that are infinite are taken for 0. Where it is
+    negative, the second must be a whole number, and has no slope.
+    """
+
+    def combine(self, first: jax.Array, second: jax.Array, /) -> jax.Array:
+        negative = first < 0
+        exponent = where(negative, fixed(second), second)
+        odd = where(exponent % 2 == 1, -1.0, 1.0)
+        sign = where(exponent == nearest(exponent), odd, math.nan)
+        sign = where(negative, fixed(sign), 1.0)
+        # `where` differentiates both branches, so neither may take the log of 0.
+        size = where(first == 0, 1.0, abs(first)) ** exponent
+        limit = where(second > 0, 0.0, where(second == 0, 1.0, math.inf))
+        at_zero = where(second == 1, first, fixed(limit))
+        return where(first == 0, at_zero, sign * size)
+
+
 def as_schedule(value: Any) -> Schedule:
     """Returns a schedule unchanged, and a number as a constant schedule.
 
@@ -271,6 +498,32 @@ def as_schedule(value: Any) -> Schedule:
             "`custom` makes a schedule of it."
         )
     return Constant(value)
+
+
+@echoes
+def as_function(schedule: ScheduleLike) -> Callable[[ArrayLike], jax.Array]:
+    """Returns a plain function of the step, which is no pytree.
+
+    For places where a tree comes apart into its leaves: a schedule as the leaf of
+    another tree, or where Optax takes "a tree or a callable".
+
+    Args:
+        schedule: What the function returns the value of.
+
+    Returns:
+        A function from a step, of any shape, to the value.
+
+    Raises:
+        TypeError: If `schedule` is neither a schedule nor a number.
+
+    Example:
+        >>> import jax
+        >>> from jaxsched import as_function, linear
+        >>> rates = {"weights": as_function(linear(1.0, 0.0, steps=4)), "biases": 0.1}
+        >>> [callable(leaf) for leaf in jax.tree.leaves(rates)]
+        [False, True]
+    """
+    return as_schedule(schedule).as_function()
 
 
 @echoes
@@ -320,8 +573,6 @@ def chain(*schedules: ScheduleLike) -> Chain:
     parts = splice(Chain, schedules)
     if not parts:
         raise ValueError("`chain` needs at least one schedule, got none.")
-    for part in parts[:-1]:
-        require_end(part, "Nothing can follow")
     return Chain(parts)
 
 
@@ -341,11 +592,7 @@ def require_end(schedule: Schedule, purpose: str) -> Schedule:
     Raises:
         ValueError: If it has no end.
     """
-    if isinstance(schedule.duration, float) and math.isinf(schedule.duration):
+    duration = schedule.duration
+    if is_concrete(duration) and np.any(np.isinf(np.asarray(duration))):
         raise ValueError(f"{purpose} a schedule without end: {schedule}.")
     return schedule
-
-
-def longest(durations: Iterable[Scalar]) -> Scalar:
-    """Returns the largest of `durations`, on the host if all of them are there."""
-    return functools.reduce(lambda x, y: host(x, y).maximum(x, y), durations)

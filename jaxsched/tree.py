@@ -14,13 +14,16 @@ registered with JAX. Three rules make that safe under every transformation.
 """
 
 import abc
+import contextlib
 import dataclasses
 import inspect
+import json
 import operator
 from collections.abc import Iterator
 from typing import Any, Self, TypeVar, dataclass_transform
 
 import jax
+import jax.export
 import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import GetAttrKey, keystr, tree_flatten_with_path
@@ -242,6 +245,37 @@ def _register(cls: type[Tree]) -> None:
         return tree
 
     jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
+    _make_exportable(cls)
+
+
+def _make_exportable(cls: type[Tree]) -> None:
+    """Lets `jax.export` serialize programs that take or return nodes of this class."""
+
+    def serialize(statics: tuple[Any, ...]) -> bytes:
+        try:
+            return json.dumps(statics).encode()
+        except TypeError:
+            raise TypeError(
+                f"A `{cls.__name__}` of {statics} cannot be serialized: give the "
+                "exported program its leaves, and make the node inside."
+            ) from None
+
+    # Modules may move, but the names of our classes are public.
+    ours = cls.__module__.split(".")[0] == __package__
+    module = __package__ if ours else cls.__module__
+    # A class that is defined again, as in a notebook, leaves the first one alone.
+    with contextlib.suppress(ValueError):
+        jax.export.register_pytree_node_serialization(
+            cls,
+            serialized_name=f"{module}.{cls.__qualname__}",
+            serialize_auxdata=serialize,
+            deserialize_auxdata=lambda text: _as_tuples(json.loads(text)),
+        )
+
+
+def _as_tuples(value: Any) -> Any:
+    """Returns data with tuples in place of lists."""
+    return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
 
 
 def _getter(names: tuple[str, ...]) -> Any:

@@ -14,7 +14,7 @@ from . import (
     torch as torch,
     transformers as transformers,
 )
-from .ported import without as _without
+from .ported import instead_of as instead_of, without as _without
 
 
 __getattr__ = _without(__name__)

@@ -14,8 +14,8 @@ from ..domain import POSITIVE
 from ..errors import echoes, named
 from ..hyperparameters import as_leaf
 from ..leaves import (
+    ExponentialDecay as Exponential,
     cosine,
-    exponential_decay,
     inverse_time,
     linear,
     piecewise_constant,
@@ -69,7 +69,7 @@ def ExponentialDecay(
         >>> [float(lr(step)) for step in (0, 5, 10)]
         [1.0, 0.5, 0.25]
     """
-    return exponential_decay(initial_learning_rate, decay_rate, decay_steps, staircase)
+    return Exponential(initial_learning_rate, decay_rate, decay_steps, staircase)
 
 
 @echoes
@@ -140,11 +140,11 @@ def PolynomialDecay(
     """
     steps = as_leaf(decay_steps, POSITIVE, "decay_steps")
     if not cycle:
-        return polynomial(initial_learning_rate, end_learning_rate, steps, power)
+        return polynomial(initial_learning_rate, end_learning_rate, steps, power=power)
     # Cycle n remains for (n * steps - step) / (n * steps): what does of one of them,
     # over n. It includes its last step and not its first, so all is one step late.
-    remains = until(shift(polynomial(1.0, 0.0, steps, power), 1), steps)
-    longer = stairs(power_law(1.0, power, timescale=steps), steps)
+    remains = until(shift(polynomial(1.0, 0.0, steps, power=power), 1), steps)
+    longer = stairs(power_law(1.0, exponent=power, timescale=steps), steps)
     cycles = rescale(repeat(remains) * longer, end_learning_rate, initial_learning_rate)
     return constant(initial_learning_rate, 1) >> cycles
 
@@ -178,7 +178,9 @@ def InverseTimeDecay(
         >>> [float(lr(step)) for step in (0, 10, 30)]
         [1.0, 0.5, 0.25]
     """
-    return inverse_time(initial_learning_rate, decay_rate, decay_steps, staircase)
+    return inverse_time(
+        initial_learning_rate, rate=decay_rate, steps=decay_steps, staircase=staircase
+    )
 
 
 @echoes

@@ -4,7 +4,7 @@ import difflib
 import functools
 import itertools
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn, TypeVar, cast
 
 from ..errors import echoes
@@ -60,6 +60,28 @@ def without(module: str, **reasons: str) -> Callable[[str], NoReturn]:
         raise AttributeError(f"Module {module!r} has no {name!r}{why}", name=name)
 
     return missing
+
+
+PEERS = ("keras", "optax", "t5x", "timm", "torch", "transformers")
+
+
+def instead_of(name: str, known: Mapping[str, Any]) -> str:
+    """Says what the name of a peer is called here, or which known name is near it.
+
+    Args:
+        name: What somebody wrote for a name of this package.
+        known: The names that it has.
+    """
+    package = __name__.partition(".")[0]
+    modules = [f"{package}.compat.{peer}" for peer in PEERS]
+    called = [f"`{m}.{name}`" for m in modules if name in vars(sys.modules[m])]
+    if called:
+        return f"Module {package!r} has no {name!r}; it is {' or '.join(called)} here."
+    within = [word for word in known if len(word) > 3 and name.startswith(word + "_")]
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+    guesses = [*near, *sorted(within, key=len)[-1:]]
+    guess = f", did you mean {guesses[0]!r}?" if guesses else "."
+    return f"Module {package!r} has no {name!r}{guess}"
 
 
 def joined(schedules: Iterable[Schedule], boundaries: Vector) -> Chain:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from ..domain import POSITIVE
 from ..errors import named
 from ..hyperparameters import as_leaf
-from ..leaves import cosine, inverse_sqrt, linear, step_decay
+from ..leaves import ExponentialDecay, cosine, inverse_sqrt, linear
 from ..numerics import at_least
 from ..schedule import Schedule, constant
 from ..transforms import delay, maximum, repeat
@@ -88,7 +88,9 @@ def create_learning_rate_scheduler(
         "rsqrt_normalized_decay": lambda: delay(
             inverse_sqrt(1.0, timescale=longest), longest
         ),
-        "decay_every": lambda: step_decay(1.0, decay_factor, steps_per_decay),
+        "decay_every": lambda: ExponentialDecay(
+            1.0, decay_factor, steps_per_decay, staircase=True
+        ),
         "cosine_decay": lambda: delay(
             repeat(cosine(1.0, 0.0, steps_per_cycle)), warmup_steps
         ),

@@ -4,5 +4,6 @@ from .custom import *
 from .decays import *
 from .optimal import *
 from .ramps import *
+from .restarts import *
 from .splines import *
 from .tables import *

@@ -1,11 +1,15 @@
 """Custom schedules: any function of the step, with leaves of its own."""
 
+import functools
+import inspect
 import math
+import types
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from ..domain import REAL
 from ..errors import echoes
@@ -28,6 +32,7 @@ class Custom(Schedule):
     def __post_init__(self) -> None:
         if not callable(self.function):
             raise TypeError(f"`Custom.function` must be one, got {self.function!r}.")
+        refuse_tracers(self.function)
         leaves = {
             name: as_leaf(leaf, REAL, f"Custom.{name}")
             for name, leaf in self.leaves.items()
@@ -38,8 +43,57 @@ class Custom(Schedule):
     def duration(self) -> Scalar:
         return math.inf
 
-    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
+    def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
         return jnp.broadcast_to(as_float(self.function(t, **self.leaves)), t.shape)
+
+
+def refuse_tracers(function: Callable[..., Any]) -> None:
+    """Raises an error if a function refers to traced values from outside of it.
+
+    It is kept as structure, also in caches, and would outlive their trace.
+    """
+    seen: dict[int, Any] = {}
+    todo: list[tuple[str, Any]] = [("", function)]
+    while todo:
+        name, value = todo.pop()
+        if id(value) in seen:
+            continue
+        seen[id(value)] = value
+        if isinstance(value, Tracer):
+            raise TypeError(
+                f"`Custom.function` refers to `{name}`, a traced value from outside of "
+                "it: make it an argument of the function, and give it as a leaf, "
+                f"`custom(function, {name}=...)`."
+            )
+        todo += _captured(name, value)
+
+
+def _captured(name: str, value: Any) -> list[tuple[str, Any]]:
+    """Returns what a function, or a tree with functions, holds, each with its name."""
+    if isinstance(value, functools.partial):
+        args = [(name or "value", arg) for arg in value.args]
+        return [("", value.func), *args, *value.keywords.items()]
+    if inspect.ismethod(value):
+        return [("self", value.__self__), ("", value.__func__)]
+    if inspect.isfunction(value):
+        names = value.__code__.co_freevars
+        cells = zip(names, value.__closure__ or (), strict=True)
+        held = [(name, cell.cell_contents) for name, cell in cells if _is_full(cell)]
+        defaults = [("value", default) for default in value.__defaults__ or ()]
+        return held + defaults + [*(value.__kwdefaults__ or {}).items()]
+    if hasattr(value, "__wrapped__"):
+        return [(name, value.__wrapped__)]
+    leaves = jax.tree.leaves(value)
+    return [(name or "value", leaf) for leaf in leaves if leaf is not value]
+
+
+def _is_full(cell: types.CellType) -> bool:
+    """Tells whether a variable of an enclosing function has a value yet."""
+    try:
+        cell.cell_contents  # noqa: B018
+    except ValueError:
+        return False
+    return True
 
 
 @echoes
@@ -58,7 +112,8 @@ def custom(function: Callable[..., jax.Array], /, **leaves: Any) -> Custom:
         A schedule without end; `until` gives it one.
 
     Raises:
-        TypeError: If `function` is not callable, or a leaf is not a number.
+        TypeError: If `function` is not callable, or refers to a traced value that is
+            no leaf, or if a leaf is not a number.
 
     Example:
         >>> import jax

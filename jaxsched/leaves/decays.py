@@ -3,12 +3,26 @@
 import math
 
 import jax
-import jax.numpy as jnp
 from jax import lax
 
-from ..domain import NONNEGATIVE, POSITIVE
+from ..domain import DECAY_RATE, FACTOR, NONNEGATIVE, PORTION, POSITIVE
 from ..errors import echoes
-from ..numerics import expm1, held, positive, power
+from ..hyperparameters import as_leaf
+from ..numerics import (
+    Digits,
+    at_least,
+    digits,
+    elapsed,
+    expm1,
+    exponential,
+    held,
+    mixed,
+    periods,
+    positive,
+    power,
+    raised,
+    where,
+)
 from ..schedule import Schedule
 from ..tree import hyper, static
 from ..types import Scalar
@@ -39,41 +53,46 @@ class Endless(Schedule):
 
 
 class ExponentialDecay(Endless):
-    """Decays as `start * rate**(t / steps)`, once every `steps` if `staircase`."""
+    """Decays as `start * factor**(t / steps)`, every `steps` only if `staircase`."""
 
     start: Scalar = hyper()
-    rate: Scalar = hyper(POSITIVE)
+    factor: Scalar = hyper(FACTOR)
     steps: Scalar = hyper(POSITIVE)
     staircase: bool = static(default=False)
 
-    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
-        t = held(t, self.steps) if self.staircase else t
-        return self.start * power(self.rate, t, self.steps)
+    def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
+        if self.staircase:
+            count, _, _ = periods(t, self.steps)
+            return self.start * power(self.factor, count)
+        return self.start * power(self.factor, t, self.steps)
 
 
 class NaturalExponential(Endless):
     """Nears `end` as `end + (start - end) * exp(-rate * t)`."""
 
     start: Scalar = hyper()
-    rate: Scalar = hyper(NONNEGATIVE)
+    rate: Scalar = hyper(DECAY_RATE)
     end: Scalar = hyper(default=0.0)
 
-    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
-        way = -self.rate * t
-        return self.start * jnp.exp(way) - self.end * expm1(way)
+    def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
+        high, low = digits(self.rate)
+        rate = Digits(at_least(0.0, high), low)
+        power_of_e = exponential(rate, -t)
+        return mixed(self.start, power_of_e, -self.end, expm1(-rate.high * t))
 
 
 class InverseTime(Endless):
-    """Decays as `start / (1 + rate * t / steps)`, once every `steps` if `staircase`."""
+    """Decays as `start / (1 + rate * t / steps)`, every `steps` only if `staircase`."""
 
     start: Scalar = hyper()
     rate: Scalar = hyper(NONNEGATIVE)
     steps: Scalar = hyper(POSITIVE)
     staircase: bool = static(default=False)
 
-    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
+    def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
         t = held(t, self.steps) if self.staircase else t
-        return self.start / positive(1 + self.rate * t / positive(self.steps))
+        steps = positive(self.steps)
+        return self.start * (steps / positive(steps + self.rate * t))
 
 
 class PowerLaw(Endless):
@@ -84,12 +103,13 @@ class PowerLaw(Endless):
     timescale: Scalar = hyper(POSITIVE)
     bend: Scalar = hyper(POSITIVE, default=1.0)
 
-    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
-        times = t / positive(self.timescale)
-        bend = positive(self.bend)
-        # The slope of a power may be infinite at 0: `0 * inf` would be NaN.
-        bent = jnp.where(times > 0, positive(times) ** bend, 0.0)
-        return self.start * (1 + bent) ** (-self.exponent / bend)
+    def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
+        times, bend = elapsed(t, self.timescale), positive(self.bend)
+        # A power of a large number is taken of its inverse, lest it overflows.
+        late = times > 1
+        law = where(late, times, 1.0) ** -self.exponent
+        bent = raised(where(late, 1 / where(late, times, 1.0), times), bend)
+        return self.start * law * (1 + bent) ** (-self.exponent / bend)
 
 
 class InverseSqrt(Endless):
@@ -98,52 +118,57 @@ class InverseSqrt(Endless):
     start: Scalar = hyper()
     timescale: Scalar = hyper(POSITIVE)
 
-    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
-        return self.start * lax.rsqrt(1 + t / positive(self.timescale))
+    def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
+        return self.start * lax.rsqrt(1 + elapsed(t, self.timescale))
 
 
 @echoes
 def exponential_decay(
-    start: Scalar, rate: Scalar, steps: Scalar, staircase: bool = False
+    start: Scalar, *, factor: Scalar, steps: Scalar, staircase: bool = False
 ) -> ExponentialDecay:
-    """Decays by the factor `rate` every `steps` steps, without end.
+    """Decays by `factor` every `steps` steps, without end.
+
+    For a rate that grows, see `exponential`.
 
     Args:
         start: The rate at step 0.
-        rate: The factor, positive: `start * rate**(step / steps)`.
-        steps: How many steps it takes to decay by `rate`, positive.
+        factor: What is left after `steps` steps, positive and at most 1: the rate is
+            `start * factor**(step / steps)`.
+        steps: How many steps it takes to decay by `factor`, positive.
         staircase: Whether to decay at the multiples of `steps` only.
 
     Returns:
         A schedule without end.
 
     Raises:
-        ValueError: If `rate` or `steps` is not positive.
+        ValueError: If `factor` is not positive, or more than 1, or if `steps` is not
+            positive.
 
     Example:
         >>> from jaxsched import exponential_decay
-        >>> lr = exponential_decay(1.0, rate=0.25, steps=10)
+        >>> lr = exponential_decay(1.0, factor=0.25, steps=10)
         >>> [round(float(lr(step)), 4) for step in (0, 5, 10, 20)]
         [1.0, 0.5, 0.25, 0.0625]
     """
-    return ExponentialDecay(start, rate, steps, staircase)
+    return ExponentialDecay(start, as_leaf(factor, PORTION, "factor"), steps, staircase)
 
 
 @echoes
-def step_decay(start: Scalar, factor: Scalar, every: Scalar) -> ExponentialDecay:
+def step_decay(start: Scalar, *, factor: Scalar, every: Scalar) -> ExponentialDecay:
     """Multiplies the rate by `factor` every so many steps, without end.
 
     Args:
         start: The rate at step 0.
-        factor: What the rate is multiplied by, positive; the new rate applies *at*
-            the steps `every`, `2 * every`, and so on.
+        factor: What the rate is multiplied by, positive and at most 1; the new rate
+            applies *at* the steps `every`, `2 * every`, and so on.
         every: How many steps a rate is held, positive.
 
     Returns:
         A schedule without end.
 
     Raises:
-        ValueError: If `factor` or `every` is not positive.
+        ValueError: If `factor` is not positive, or more than 1, or if `every` is not
+            positive.
 
     Example:
         >>> from jaxsched import step_decay
@@ -155,12 +180,13 @@ def step_decay(start: Scalar, factor: Scalar, every: Scalar) -> ExponentialDecay
         He et al., 2016, *Deep Residual Learning*, section 3.4,
         https://arxiv.org/abs/1512.03385.
     """
+    factor = as_leaf(factor, PORTION, "factor")
     return ExponentialDecay(start, factor, every, staircase=True)
 
 
 @echoes
 def natural_exponential(
-    start: Scalar, rate: Scalar, end: Scalar = 0.0
+    start: Scalar, *, rate: Scalar, end: Scalar = 0.0
 ) -> NaturalExponential:
     """Decays as `start * exp(-rate * step)`, without end.
 
@@ -186,7 +212,7 @@ def natural_exponential(
 
 @echoes
 def inverse_time(
-    start: Scalar, rate: Scalar, steps: Scalar, staircase: bool = False
+    start: Scalar, *, rate: Scalar, steps: Scalar, staircase: bool = False
 ) -> InverseTime:
     """Decays as `start / (1 + rate * step / steps)`, without end.
 
@@ -247,7 +273,7 @@ def inverse_sqrt(start: Scalar, timescale: Scalar) -> InverseSqrt:
 
 @echoes
 def power_law(
-    start: Scalar, exponent: Scalar, timescale: Scalar, bend: Scalar = 1.0
+    start: Scalar, *, exponent: Scalar, timescale: Scalar, bend: Scalar = 1.0
 ) -> PowerLaw:
     """Decays as `start * (1 + step / timescale)**-exponent`, without end.
 

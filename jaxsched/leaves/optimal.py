@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..domain import POSITIVE, POWER_OF_TWO
-from ..errors import echoes
+from ..errors import echoes, refusal
 from ..hyperparameters import as_leaf
-from ..numerics import positive
+from ..numerics import entry, known, positive
 from ..schedule import Schedule
 from ..tree import hyper, static
 from ..types import Scalar
@@ -29,6 +29,9 @@ class Chebyshev(Schedule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if known(self.smallest, self.largest) and self.smallest > self.largest:
+            allowed = f"at most the largest, {self.largest!r}"
+            raise refusal(ValueError, "`Chebyshev.smallest`", allowed, self.smallest)
         if self.fractal:
             as_leaf(self.total_steps, POWER_OF_TWO, "Chebyshev.total_steps")
 
@@ -36,7 +39,7 @@ class Chebyshev(Schedule):
     def duration(self) -> Scalar:
         return self.total_steps
 
-    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
+    def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
         total = positive(self.total_steps)
         step = jnp.floor(jnp.minimum(t, total - 1))
         node = _fractal(step, total) if self.fractal else step
@@ -64,11 +67,11 @@ class Silver(Endless):
 
     scale: Scalar = hyper(POSITIVE)
 
-    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
+    def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
         number = jnp.minimum(t, 2.0**30).astype(int) + 1
         twos = jax.lax.population_count((number & -number) - 1)
         ratios = jnp.asarray((1 + math.sqrt(2)) ** (np.arange(32.0) - 1), t.dtype)
-        return self.scale * (1 + ratios[twos])
+        return self.scale * (1 + entry(ratios, twos))
 
 
 @echoes

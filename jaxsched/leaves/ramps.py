@@ -1,12 +1,13 @@
 """Ramps: from one value to another, within a number of steps."""
 
+from typing import Any
+
 import jax
-import jax.numpy as jnp
 
 from ..curves import Cosine, Curve, Linear, Power
 from ..domain import NONNEGATIVE, POSITIVE
-from ..errors import echoes
-from ..numerics import positive, power, progress
+from ..errors import echoes, refusal
+from ..numerics import carried, known, mixed, power, progress, where
 from ..schedule import Schedule
 from ..tree import child, hyper
 from ..types import Scalar
@@ -35,9 +36,9 @@ class Ramp(Schedule):
     def duration(self) -> Scalar:
         return self.steps
 
-    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
+    def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
         to_end, to_start = self.curve(*progress(t, left, self.steps))
-        return self.start * to_start + self.end * to_end
+        return mixed(self.start, to_start, self.end, to_end)
 
 
 class ExponentialRamp(Schedule):
@@ -51,9 +52,10 @@ class ExponentialRamp(Schedule):
     def duration(self) -> Scalar:
         return self.steps
 
-    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
-        ratio = self.end / positive(self.start)
-        return jnp.where(left > 0, self.start * power(ratio, t, self.steps), self.end)
+    def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
+        before = carried(left, self.steps - t)
+        mean = power(self.start, before, self.steps) * power(self.end, t, self.steps)
+        return where(left <= 0, self.end, carried(where(t > 0, mean, self.start), mean))
 
 
 @echoes
@@ -79,6 +81,7 @@ def ramp(start: Scalar, end: Scalar, steps: Scalar, curve: Curve) -> Ramp:
         >>> [round(float(lr(step)), 3) for step in range(5)]
         [1.0, 0.5, 0.293, 0.134, 0.0]
     """
+    _require_order(end, steps)
     return Ramp(start, end, steps, curve)
 
 
@@ -103,6 +106,7 @@ def linear(start: Scalar, end: Scalar, steps: Scalar) -> Ramp:
         >>> [float(lr(step)) for step in (0, 1, 4, 5)]
         [0.0, 0.25, 1.0, 1.0]
     """
+    _require_order(end, steps)
     return Ramp(start, end, steps, Linear())
 
 
@@ -130,11 +134,12 @@ def cosine(start: Scalar, end: Scalar, steps: Scalar) -> Ramp:
     Source:
         Loshchilov & Hutter, 2017, *SGDR*, https://arxiv.org/abs/1608.03983.
     """
+    _require_order(end, steps)
     return Ramp(start, end, steps, Cosine())
 
 
 @echoes
-def polynomial(start: Scalar, end: Scalar, steps: Scalar, power: Scalar) -> Ramp:
+def polynomial(start: Scalar, end: Scalar, steps: Scalar, *, power: Scalar) -> Ramp:
     """Moves from `start` to `end` as `(1 - t / steps)**power` falls to zero.
 
     Args:
@@ -156,6 +161,7 @@ def polynomial(start: Scalar, end: Scalar, steps: Scalar, power: Scalar) -> Ramp
         >>> [round(float(lr(step)), 4) for step in range(5)]
         [1.0, 0.5625, 0.25, 0.0625, 0.0]
     """
+    _require_order(end, steps)
     return Ramp(start, end, steps, Power(power))
 
 
@@ -183,4 +189,12 @@ def exponential(start: Scalar, end: Scalar, steps: Scalar) -> ExponentialRamp:
         >>> [round(float(lr(step)), 4) for step in range(5)]
         [1.0, 0.1, 0.01, 0.001, 0.0001]
     """
+    _require_order(end, steps)
     return ExponentialRamp(start, end, steps)
+
+
+def _require_order(end: Any, steps: Any) -> None:
+    """Refuses a rate where a length belongs, and a length where a rate does."""
+    if known(end, steps) and 0 < steps < 1 < abs(end):
+        allowed = f"a number of steps; rates come before it, one of which is {end!r}"
+        raise refusal(ValueError, "`steps`", allowed, steps)

@@ -5,11 +5,11 @@ import jax.numpy as jnp
 
 from ..domain import BOUNDARIES, VECTOR
 from ..errors import echoes
-from ..numerics import fixed, positive, progress
+from ..numerics import as_float, entry, fixed, last, positive, progress, where
 from ..schedule import Schedule
 from ..tree import hyper
 from ..types import Scalar, Vector
-from .tables import last, piece_of, require_lengths
+from .tables import piece_of, require_lengths
 
 
 __all__ = ["PiecewiseCubic", "piecewise_cubic"]
@@ -34,16 +34,18 @@ class PiecewiseCubic(Schedule):
     def duration(self) -> Scalar:
         return last(self.boundaries)
 
-    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
-        steps, values = jnp.asarray(self.boundaries), jnp.asarray(self.values)
-        before, after, passed, remaining = piece_of(t, steps)
-        u, v = progress(passed, remaining, steps[after] - steps[before])
-        slopes, third = _slopes(steps, values), (steps[after] - steps[before]) / 3
+    def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
+        steps, values = as_float(self.boundaries), as_float(self.values)
+        before, after, passed, rest = piece_of(t, steps)
+        width = entry(steps, after) - entry(steps, before)
+        u, v = progress(passed, rest, width)
+        first, last = entry(values, before), entry(values, after)
+        slopes, third = _slopes(steps, values), width / 3
         return (
-            v**3 * values[before]
-            + 3 * u * v**2 * (values[before] + third * slopes[before])
-            + 3 * u**2 * v * (values[after] - third * slopes[after])
-            + u**3 * values[after]
+            v**3 * first
+            + 3 * u * v**2 * (first + third * entry(slopes, before))
+            + 3 * u**2 * v * (last - third * entry(slopes, after))
+            + u**3 * last
         )
 
 
@@ -103,13 +105,13 @@ def _inner(
     weight, next_weight = width + 2 * next_width, 2 * width + next_width
     along = jnp.sign(chord) * jnp.sign(next_chord) > 0
     # In units of the steeper one: products of small slopes underflow.
-    steeper = jnp.where(abs(chord) > abs(next_chord), chord, next_chord)
-    unit = fixed(jnp.where(along, steeper, 1.0))
-    part = jnp.where(along, chord / unit, 1.0)
-    next_part = jnp.where(along, next_chord / unit, 1.0)
+    steeper = where(abs(chord) > abs(next_chord), chord, next_chord)
+    unit = fixed(where(along, steeper, 1.0))
+    part = where(along, chord / unit, 1.0)
+    next_part = where(along, next_chord / unit, 1.0)
     mean = (weight + next_weight) * part * next_part
     mean = unit * mean / positive(weight * next_part + next_weight * part)
-    return jnp.where(along, mean, 0.0)
+    return where(along, mean, 0.0)
 
 
 def _outer(
@@ -121,7 +123,7 @@ def _outer(
     """
     slope = (2 * width + next_width) * chord - width * next_chord
     slope = slope / positive(width + next_width)
-    slope = jnp.where(jnp.sign(slope) == jnp.sign(chord), slope, 0.0)
+    slope = where(jnp.sign(slope) == jnp.sign(chord), slope, 0.0)
     steep = abs(slope) > 3 * abs(chord)
     turns = jnp.sign(chord) != jnp.sign(next_chord)
-    return jnp.where(turns & steep, 3 * chord, slope)
+    return where(turns & steep, 3 * chord, slope)

@@ -4,13 +4,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from ..curves import Curve, Linear
 from ..domain import BOUNDARIES, VECTOR
 from ..errors import echoes
 from ..hyperparameters import length
-from ..numerics import progress
+from ..numerics import as_float, entry, fixed, last, pieces_before, progress, where
 from ..schedule import Schedule
 from ..tree import child, hyper
 from ..types import Scalar, Vector
@@ -40,8 +39,8 @@ class PiecewiseConstant(Schedule):
     def duration(self) -> Scalar:
         return last(self.boundaries)
 
-    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
-        return jnp.asarray(self.values)[pieces_before(t, self.boundaries)]
+    def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
+        return entry(as_float(self.values), pieces_before(t, self.boundaries))
 
 
 class PiecewiseRamp(Schedule):
@@ -59,12 +58,12 @@ class PiecewiseRamp(Schedule):
     def duration(self) -> Scalar:
         return last(self.boundaries)
 
-    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
-        steps, values = jnp.asarray(self.boundaries), jnp.asarray(self.values)
-        before, after, passed, remaining = piece_of(t, steps)
-        width = steps[after] - steps[before]
-        to_end, to_start = self.curve(*progress(passed, remaining, width))
-        return values[before] * to_start + values[after] * to_end
+    def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
+        steps, values = as_float(self.boundaries), as_float(self.values)
+        before, after, passed, rest = piece_of(t, steps)
+        width = entry(steps, after) - entry(steps, before)
+        to_end, to_start = self.curve(*progress(passed, rest, width))
+        return entry(values, before) * to_start + entry(values, after) * to_end
 
 
 class Table(Schedule):
@@ -76,10 +75,9 @@ class Table(Schedule):
     def duration(self) -> Scalar:
         return float(length(self.values))
 
-    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
-        values = jnp.asarray(self.values)
-        index = jnp.minimum(t.astype(int), values.shape[-1] - 1)
-        return values[index]
+    def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
+        values = as_float(self.values)
+        return entry(values, jnp.minimum(t.astype(int), values.shape[-1] - 1))
 
 
 @echoes
@@ -108,15 +106,14 @@ def piecewise_constant(boundaries: Vector, values: Vector) -> PiecewiseConstant:
 
 @echoes
 def piecewise_linear(
-    boundaries: Vector, values: Vector, curve: Curve | None = None
+    boundaries: Vector, values: Vector, curve: Curve = Linear()
 ) -> PiecewiseRamp:
     """Draws straight lines through given points.
 
     Args:
         boundaries: The steps of the points, increasing.
         values: The rates at those steps, as many.
-        curve: How to go from point to point, from `jaxsched.curves`; straight if not
-            given.
+        curve: How to go from point to point, from `jaxsched.curves`.
 
     Returns:
         A schedule that holds its first value until the first boundary, and its last
@@ -131,7 +128,7 @@ def piecewise_linear(
         >>> [round(float(lr(step)), 2) for step in (5, 10, 20, 40)]
         [0.5, 1.0, 0.75, 0.5]
     """
-    return PiecewiseRamp(boundaries, values, Linear() if curve is None else curve)
+    return PiecewiseRamp(boundaries, values, curve)
 
 
 @echoes
@@ -167,26 +164,13 @@ def require_lengths(node: Any, more: int) -> None:
         )
 
 
-def last(boundaries: Vector) -> Scalar:
-    """Returns the last boundary, on the host if it is there."""
-    if isinstance(boundaries, np.ndarray):
-        return float(boundaries[-1])
-    return boundaries[-1]
-
-
 def piece_of(
     t: jax.Array, steps: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """Returns the points before and after `t`, and the time since, and until then."""
     after = jnp.minimum(pieces_before(t, steps), steps.shape[-1] - 1)
     before = jnp.maximum(after - 1, 0)
-    begin, end = steps[before], steps[after]
+    begin, end = entry(steps, before), entry(steps, after)
     # Before the first boundary, and from the last one on, the way is done.
-    left = jnp.where((t < begin) | (before == after), 0.0, end - t)
-    return before, after, t - begin, left
-
-
-def pieces_before(t: jax.Array, boundaries: Vector) -> jax.Array:
-    """Counts the boundaries that `t` has reached: one fused comparison and sum."""
-    steps = jnp.asarray(boundaries)
-    return jnp.searchsorted(steps, t, side="right", method="compare_all")
+    now = where((t < begin) | (before == after), end, t)
+    return before, after, now - begin, fixed(end) - fixed(now)

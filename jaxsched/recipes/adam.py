@@ -7,7 +7,7 @@ from ..domain import INSIDE
 from ..errors import echoes
 from ..hyperparameters import as_leaf
 from ..leaves import Endless, linear, natural_exponential
-from ..numerics import positive
+from ..numerics import positive, where
 from ..schedule import Schedule
 from ..transforms import shift
 from ..tree import hyper
@@ -81,7 +81,7 @@ def untuned_exponential_warmup(peak: Scalar, *, beta2: Scalar) -> Schedule:
         Optimization*, section 5, https://arxiv.org/abs/1910.04209.
     """
     rate = 1 - as_leaf(beta2, INSIDE, "beta2")
-    return shift(natural_exponential(0.0, rate, end=peak), 1)
+    return shift(natural_exponential(0.0, rate=rate, end=peak), 1)
 
 
 @echoes
@@ -123,25 +123,28 @@ class Rectification(Endless):
 
     rate: Scalar = hyper(INSIDE)
 
-    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
+    def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
         n, s = t + 1, 2 / positive(self.rate) - 1
         # As it stands, `r` is the small difference of two large numbers. With
         # `beta2 = exp(-2 y)` it is `coth(y) - n (coth(n y) - 1)`.
         y = -jnp.log1p(-self.rate) / 2
         r = n * _coth_short_of_its_bound(n * y) + 1 - _coth_short_of_its_bound(y)
         able = r > 4
-        r = jnp.where(able, r, 5.0)
+        r = where(able, r, 5.0)
         variance = (r - 4) * (r - 2) * s / positive((s - 4) * (s - 2) * r)
-        return jnp.where(able, jnp.sqrt(variance), 0.0)
+        return where(able, jnp.sqrt(variance), 0.0)
 
 
 def _coth_short_of_its_bound(y: jax.Array) -> jax.Array:
     """Returns `1 + 1 / y - coth(y)`, for `y >= 0`."""
     small = y < 0.25
-    near, far = jnp.where(small, y, 0.0), jnp.where(small, 1.0, y)
+    near, far = where(small, y, 0.0), where(small, 1.0, y)
     # The coefficients are those of the Laurent series of `coth`.
     square = near**2
     series = -1382 / 638512875 * square + 2 / 93555
     for coefficient in (-1 / 4725, 2 / 945, -1 / 45, 1 / 3):
         series = coefficient + square * series
-    return jnp.where(small, 1 - near * series, 1 / far - 2 / jnp.expm1(2 * far))
+    distance = jnp.exp(-2 * far)
+    short = 1 / far - 2 * distance / (1 - distance)
+    result: jax.Array = where(small, 1 - near * series, short)
+    return result

@@ -1,15 +1,20 @@
 """Cycles of the learning rate: one, several, or without end."""
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
+
+import numpy as np
 
 from ..curves import Cosine, Curve
-from ..errors import echoes
-from ..leaves import cosine, exponential_decay, linear, ramp
+from ..domain import NONNEGATIVE
+from ..errors import echoes, refusal
+from ..hyperparameters import as_leaf, is_concrete
+from ..leaves import ExponentialDecay, WarmRestarts, cosine, linear, ramp
+from ..numerics import at_least
 from ..schedule import Chain, Constant, Schedule
 from ..transforms import repeat, rescale
 from ..types import Scalar
-from .horizon import rest, split
+from .horizon import decaying, divisor, split
 
 
 __all__ = [
@@ -20,6 +25,7 @@ __all__ = [
     "sgdr",
     "triangular",
     "triangular2",
+    "warm_restarts",
 ]
 
 
@@ -40,9 +46,9 @@ def sgdr(
         period: How many steps the first cycle takes, positive.
         period_multiplier: How many times as long as the one before each cycle is,
             positive.
-        peak_multiplier: How many times as high as the one before each peak is.
-        end: The rate that each cycle nears, and the last one reaches; it stays the
-            same when peaks change.
+        peak_multiplier: How many times as high above `end` as the one before each
+            peak is.
+        end: The rate that each cycle nears, and the last one reaches.
         cycles: How many there are; without end if not given.
 
     Returns:
@@ -62,16 +68,83 @@ def sgdr(
     Source:
         Loshchilov & Hutter, 2017, *SGDR*, https://arxiv.org/abs/1608.03983.
     """
-    peaks = repeat(
-        cosine(peak, 0.0, period),
+    decaying(peak, end=end)
+    heights = repeat(
+        cosine(1.0, 0.0, period),
         cycles,
         period_multiplier=period_multiplier,
         value_multiplier=peak_multiplier,
     )
-    floor = repeat(
-        cosine(0.0, end, period), cycles, period_multiplier=period_multiplier
+    return rescale(heights, end, peak)
+
+
+@echoes
+def warm_restarts(
+    peak: Scalar,
+    *,
+    period: Scalar,
+    warmup_steps: Scalar,
+    period_multiplier: Scalar = 1.0,
+    peak_multiplier: Scalar = 1.0,
+    start: Scalar = 0.0,
+    end: Scalar = 0.0,
+    cycles: Scalar = math.inf,
+) -> WarmRestarts:
+    """Warms up and decays along a cosine again and again, with equally long warmups.
+
+    Cycle number c takes `warmup_steps` for the warmup, and then
+    `(period - warmup_steps) * period_multiplier**c` for the decay. Where the warmups
+    are to grow as well, `repeat` a `warmup_cosine`.
+
+    Args:
+        peak: The rate at the end of the first warmup.
+        period: How many steps the first cycle takes, its warmup included.
+        warmup_steps: How many steps the warmup of each cycle takes; may be 0.
+        period_multiplier: How many times as long as the one before each decay is,
+            positive.
+        peak_multiplier: How many times as far from `end` as the one before each peak
+            is, at least 0.
+        start: The rate at which each cycle starts.
+        end: The rate that each cycle nears, and the last one reaches.
+        cycles: How many there are; without end if not given.
+
+    Returns:
+        A schedule of all the cycles. A restart is *at* its step, the first of them at
+        step `period`. Thousands of cycles cost what one does.
+
+    Raises:
+        ValueError: If a length is negative, `period` is shorter than its warmup, or
+            `period_multiplier` or `cycles` is not positive.
+
+    Example:
+        >>> from jaxsched import warm_restarts
+        >>> lr = warm_restarts(1.0, period=6, warmup_steps=2, period_multiplier=2)
+        >>> [round(float(lr(step)), 2) for step in (0, 1, 2, 4, 6, 7, 8, 12, 16, 17)]
+        [0.0, 0.5, 1.0, 0.5, 0.0, 0.5, 1.0, 0.5, 0.0, 0.5]
+
+    Source:
+        Loshchilov & Hutter, 2017, *SGDR*, https://arxiv.org/abs/1608.03983, with the
+        warmups of https://github.com/katsura-jp/pytorch-cosine-annealing-with-warmup,
+        whose peaks are `peak_multiplier` times as far from 0 instead.
+    """
+    decaying(peak, end=end)
+    whole = as_leaf(period, NONNEGATIVE, "period")
+    decay = whole - as_leaf(warmup_steps, NONNEGATIVE, "warmup_steps")
+    if is_concrete(decay) and np.any(np.asarray(decay) < 0):
+        raise ValueError(
+            f"`period` must be at least `warmup_steps`, got {period!r} and "
+            f"{warmup_steps!r}."
+        )
+    return WarmRestarts(
+        peak,
+        at_least(0.0, decay),
+        warmup_steps,
+        period_multiplier,
+        peak_multiplier,
+        start,
+        end,
+        cycles,
     )
-    return peaks + floor
 
 
 class OneCycle(NamedTuple):
@@ -79,6 +152,13 @@ class OneCycle(NamedTuple):
 
     rate: Schedule
     momentum: Schedule
+
+    def __rmul__(self, other: object) -> NoReturn:
+        """Refuses to be a rate: Optax multiplies what it is given by -1."""
+        raise TypeError(
+            "`one_cycle` returns a rate and a momentum: "
+            "give its `.rate` where a rate is asked for."
+        )
 
 
 @echoes
@@ -91,7 +171,7 @@ def one_cycle(
     end_divisor: Scalar = 1e4,
     momentum: tuple[Scalar, Scalar] = (0.85, 0.95),
     three_phase: bool = False,
-    curve: Curve | None = None,
+    curve: Curve = Cosine(),
 ) -> OneCycle:
     """Raises the rate and lowers the momentum, then does the reverse, once.
 
@@ -105,8 +185,8 @@ def one_cycle(
         momentum: The lowest momentum, at the peak of the rate, and the highest.
         three_phase: Whether the rate first falls as it rose, back to the first rate,
             and then on to the last; else it falls to the last at once.
-        curve: The shape of each phase, from `jaxsched.curves`; a cosine if not given,
-            `Linear()` is that of the paper.
+        curve: The shape of each phase, from `jaxsched.curves`; `Linear()` is that of
+            the paper.
 
     Returns:
         A named tuple of two schedules of `total_steps` steps, `rate` and `momentum`.
@@ -128,19 +208,21 @@ def one_cycle(
     Source:
         Smith & Topin, 2018, *Super-Convergence*, https://arxiv.org/abs/1708.07120.
     """
-    shape = Cosine() if curve is None else curve
     up, down = split(total_steps, warmup_fraction=warmup_fraction)
-    start = peak / start_divisor
-    end = start / end_divisor
+    if three_phase and is_concrete(warmup_fraction) and np.any(warmup_fraction > 0.5):
+        allowed = "from 0 to 1/2 with three phases"
+        raise refusal(ValueError, "`warmup_fraction`", allowed, warmup_fraction)
+    start = peak / divisor(start_divisor, "start_divisor")
+    end = start / divisor(end_divisor, "end_divisor")
     low, high = momentum
-    rising = ramp(start, peak, up, shape)
-    easing = ramp(high, low, up, shape)
+    rising = ramp(start, peak, up, curve)
+    easing = ramp(high, low, up, curve)
     if not three_phase:
-        rate = rising >> ramp(peak, end, down, shape)
-        return OneCycle(rate, easing >> ramp(low, high, down, shape))
-    last = rest(total_steps, rising=up, falling=up)
-    rate = rising >> ramp(peak, start, up, shape) >> ramp(start, end, last, shape)
-    return OneCycle(rate, easing >> ramp(low, high, up, shape) >> Constant(high, last))
+        rate = rising >> ramp(peak, end, down, curve)
+        return OneCycle(rate, easing >> ramp(low, high, down, curve))
+    last = at_least(0.0, down - up)
+    rate = rising >> ramp(peak, start, up, curve) >> ramp(start, end, last, curve)
+    return OneCycle(rate, easing >> ramp(low, high, up, curve) >> Constant(high, last))
 
 
 @echoes
@@ -238,7 +320,8 @@ def exp_range(
         Smith, 2017, *Cyclical Learning Rates*, https://arxiv.org/abs/1506.01186.
     """
     triangle = _triangle(0.0, 1.0, up_steps, down_steps)
-    return rescale(repeat(triangle) * exponential_decay(1.0, gamma, 1.0), low, high)
+    decay = ExponentialDecay(1.0, divisor(gamma, "gamma"), 1.0)
+    return rescale(repeat(triangle) * decay, low, high)
 
 
 @echoes

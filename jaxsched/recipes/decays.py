@@ -1,13 +1,15 @@
 """Decays from the first step to the horizon, with no warmup of their own."""
 
 from ..curves import Cosine, Curve, Hyperbolic, KDecay, Rex
-from ..domain import PORTION, POSITIVE
-from ..errors import echoes
+from ..domain import POSITIVE
+from ..errors import echoes, refusal
 from ..hyperparameters import as_leaf, length
 from ..leaves import PiecewiseConstant, Ramp, cosine, linear, ramp
+from ..numerics import at_least, known, where
 from ..schedule import Schedule
 from ..transforms import repeat, until
 from ..types import Scalar, Vector
+from .horizon import decaying, divisor
 
 
 __all__ = [
@@ -49,7 +51,12 @@ def multi_step(
         https://arxiv.org/abs/1512.03385.
     """
     pieces = length(boundaries) + 1
-    return PiecewiseConstant(boundaries, [start * factor**i for i in range(pieces)])
+    try:
+        rates = [start * factor**piece for piece in range(pieces)]
+    except OverflowError:
+        allowed = "a number whose powers are finite"
+        raise refusal(ValueError, "`factor`", allowed, factor) from None
+    return PiecewiseConstant(boundaries, rates)
 
 
 @echoes
@@ -83,6 +90,7 @@ def cosine_annealing(
     Source:
         Loshchilov & Hutter, 2017, *SGDR*, https://arxiv.org/abs/1608.03983.
     """
+    decaying(start, end=end)
     decay = cosine(start, end, total_steps)
     return repeat(decay >> cosine(end, start, total_steps)) if periodic else decay
 
@@ -114,6 +122,7 @@ def rex(
     Source:
         Chen et al., 2022, *REX*, https://arxiv.org/abs/2107.04197.
     """
+    decaying(start, end=end)
     return ramp(start, end, total_steps, Rex(beta))
 
 
@@ -124,7 +133,7 @@ def k_decay(
     total_steps: Scalar,
     k: Scalar,
     end: Scalar = 0.0,
-    curve: Curve | None = None,
+    curve: Curve = Cosine(),
 ) -> Ramp:
     """Decays along a curve of the `k`-th power of the steps.
 
@@ -133,7 +142,7 @@ def k_decay(
         total_steps: How many steps the decay takes.
         k: How late, positive: 1 leaves the curve as it is, and more delays it.
         end: The rate from step `total_steps` on.
-        curve: The shape, from `jaxsched.curves`; a cosine if not given.
+        curve: The shape, from `jaxsched.curves`.
 
     Returns:
         A schedule of `total_steps` steps.
@@ -150,8 +159,8 @@ def k_decay(
     Source:
         Zhang & Li, 2020, *k-decay*, https://arxiv.org/abs/2004.05909.
     """
-    shape = Cosine() if curve is None else curve
-    return ramp(start, end, total_steps, KDecay(k, shape))
+    decaying(start, end=end)
+    return ramp(start, end, total_steps, KDecay(k, curve))
 
 
 @echoes
@@ -173,7 +182,7 @@ def hyperbolic(
         A schedule of `total_steps` steps.
 
     Raises:
-        ValueError: If `total_steps` is negative, or more than `upper_bound`.
+        ValueError: If `total_steps` is not positive, or more than `upper_bound`.
 
     Example:
         >>> from jaxsched import hyperbolic
@@ -184,8 +193,14 @@ def hyperbolic(
     Source:
         Kim, 2024, *HyperbolicLR*, https://arxiv.org/abs/2407.15200.
     """
-    bound = as_leaf(upper_bound, POSITIVE, "upper_bound")
-    ratio = as_leaf(total_steps / bound, PORTION, "total_steps / upper_bound")
+    decaying(start, end=end)
+    total = as_leaf(total_steps, POSITIVE, "total_steps")
+    bound = divisor(upper_bound, "upper_bound")
+    if known(total, bound) and total > bound:
+        allowed = f"at most `upper_bound`, {bound!r}"
+        raise refusal(ValueError, "`total_steps`", allowed, total_steps)
+    part = total / bound
+    ratio = where(part > 1, 1.0, at_least(0.0, part))
     reached = (ratio * (2 - ratio)) ** 0.5
     # It is `start + (end - start) * reached`, which would cancel where `end` is near.
     last = start * (1 - ratio) ** 2 / (1 + reached) + end * reached
@@ -208,7 +223,7 @@ def linear_cosine(
 
     Args:
         start: The rate at step 0, but for the floor.
-        total_steps: How many steps the decay takes.
+        total_steps: How many steps the decay takes, positive.
         periods: How many periods of the cosine there are, positive.
         offset: What is added to the line.
         floor: What is added to the product.
@@ -217,7 +232,7 @@ def linear_cosine(
         A schedule of `total_steps` steps.
 
     Raises:
-        ValueError: If `total_steps` is negative, or `periods` not positive.
+        ValueError: If `total_steps` or `periods` is not positive.
 
     Example:
         >>> from jaxsched import linear_cosine
@@ -229,7 +244,8 @@ def linear_cosine(
         Bello et al., 2017, *Neural Optimizer Search with Reinforcement Learning*,
         https://arxiv.org/abs/1709.07417.
     """
-    half = total_steps / (2 * as_leaf(periods, POSITIVE, "periods"))
+    total = as_leaf(total_steps, POSITIVE, "total_steps")
+    half = total / (2 * divisor(periods, "periods"))
     wave = repeat(cosine(1.0, 0.0, half) >> cosine(0.0, 1.0, half))
-    line = linear(1.0 + offset, offset, total_steps)
-    return start * until(line * wave + floor, total_steps)
+    line = linear(1.0 + offset, offset, total)
+    return start * until(line * wave + floor, total)

@@ -1,15 +1,13 @@
 """One over the square root of the step: with warmup, and with a cooldown."""
 
-from ..curves import Curve
-from ..domain import POSITIVE
+from ..curves import Curve, Linear
 from ..errors import echoes
-from ..hyperparameters import as_leaf
 from ..leaves import inverse_sqrt, linear
 from ..numerics import at_least
 from ..schedule import Chain, Schedule
 from ..transforms import cooldown
 from ..types import Scalar
-from .horizon import rest
+from .horizon import decaying, divisor, rest
 
 
 __all__ = ["inverse_sqrt_cooldown", "noam", "warmup_inverse_sqrt"]
@@ -80,7 +78,7 @@ def noam(*, d_model: Scalar, warmup_steps: Scalar, scale: Scalar = 1.0) -> Chain
     Source:
         Vaswani et al., 2017, section 5.3, https://arxiv.org/abs/1706.03762.
     """
-    width = as_leaf(d_model, POSITIVE, "d_model")
+    width = divisor(d_model, "d_model")
     peak = scale * (width * at_least(1.0, warmup_steps)) ** -0.5
     return warmup_inverse_sqrt(peak, warmup_steps=warmup_steps)
 
@@ -95,7 +93,7 @@ def inverse_sqrt_cooldown(
     timescale: Scalar | None = None,
     start: Scalar = 0.0,
     end: Scalar = 0.0,
-    curve: Curve | None = None,
+    curve: Curve = Linear(),
 ) -> Schedule:
     """Warms up, decays as one over the square root of the step, and cools down.
 
@@ -108,7 +106,7 @@ def inverse_sqrt_cooldown(
             `warmup_steps` if not given.
         start: The rate at step 0.
         end: The rate from step `total_steps` on.
-        curve: The shape of the cooldown, from `jaxsched.curves`; linear if not given.
+        curve: The shape of the cooldown, from `jaxsched.curves`.
 
     Returns:
         A schedule of `total_steps` steps.
@@ -127,6 +125,7 @@ def inverse_sqrt_cooldown(
         Zhai et al., 2022, *Scaling Vision Transformers*, section 3.5,
         https://arxiv.org/abs/2106.04560.
     """
+    decaying(peak, end=end)
     rest(total_steps, warmup_steps=warmup_steps, cooldown_steps=cooldown_steps)
     begin = rest(total_steps, cooldown_steps=cooldown_steps)
     decay = warmup_inverse_sqrt(

@@ -2,13 +2,13 @@
 
 import math
 
-from ..curves import Cosine, Curve, Reciprocal, Sqrt
+from ..curves import Curve, Linear
 from ..errors import echoes
 from ..leaves import cosine, exponential, linear, ramp
 from ..schedule import Chain, Constant
 from ..transforms import repeat
 from ..types import Scalar
-from .horizon import rest, split
+from .horizon import decaying, divisor, rest, split
 
 
 __all__ = [
@@ -30,7 +30,7 @@ def wsd(
     total_steps: Scalar,
     start: Scalar = 0.0,
     end: Scalar = 0.0,
-    curve: Curve | None = None,
+    curve: Curve = Linear(),
 ) -> Chain:
     """Warms up, holds the peak, then decays: warmup-stable-decay, or trapezoid.
 
@@ -41,8 +41,8 @@ def wsd(
         total_steps: The length of the whole, warmup and decay included.
         start: The rate at step 0.
         end: The rate from step `total_steps` on.
-        curve: The shape of the decay, from `jaxsched.curves`; `Sqrt()`, which is
-            called 1-sqrt, if not given. With `Linear()` it is a trapezoid.
+        curve: The shape of the decay, from `jaxsched.curves`. Linear, it is a
+            trapezoid; `Sqrt()` is called 1-sqrt.
 
     Returns:
         A schedule of `total_steps` steps.
@@ -54,14 +54,15 @@ def wsd(
         >>> from jaxsched import wsd
         >>> lr = wsd(0.1, warmup_steps=10, decay_steps=20, total_steps=100)
         >>> [round(float(lr(step)), 3) for step in (0, 10, 80, 85, 100)]
-        [0.0, 0.1, 0.1, 0.05, 0.0]
+        [0.0, 0.1, 0.1, 0.075, 0.0]
 
     Source:
         Hu et al., 2024, *MiniCPM*, https://arxiv.org/abs/2404.06395; the curve from
         Hägele et al., 2024, https://arxiv.org/abs/2405.18392.
     """
+    decaying(peak, end=end)
     stable = rest(total_steps, warmup_steps=warmup_steps, decay_steps=decay_steps)
-    decay = ramp(peak, end, decay_steps, Sqrt() if curve is None else curve)
+    decay = ramp(peak, end, decay_steps, curve)
     return linear(start, peak, warmup_steps) >> Constant(peak, stable) >> decay
 
 
@@ -75,7 +76,7 @@ def wsd_s(
     cycles: Scalar = math.inf,
     start: Scalar = 0.0,
     end: Scalar | None = None,
-    curve: Curve | None = None,
+    curve: Curve = Linear(),
 ) -> Chain:
     """Warms up, then holds and decays in turn, back at the peak after each decay.
 
@@ -88,8 +89,8 @@ def wsd_s(
         start: The rate at step 0.
         end: The rate that each decay nears, and the last one reaches; a tenth of the
             peak if not given.
-        curve: The shape of the decay, from `jaxsched.curves`; linear in one over the
-            rate, if not given: for that both rates must be positive.
+        curve: The shape of the decay, from `jaxsched.curves`; that of the paper is
+            `Reciprocal(end / peak)`, which is linear in one over the rate.
 
     Returns:
         A schedule of `warmup_steps + cycles * period` steps.
@@ -101,16 +102,16 @@ def wsd_s(
         >>> from jaxsched import wsd_s
         >>> lr = wsd_s(1.0, warmup_steps=10, period=100, decay_steps=10)
         >>> [round(float(lr(step)), 3) for step in (0, 10, 100, 109, 110)]
-        [0.0, 1.0, 1.0, 0.11, 1.0]
+        [0.0, 1.0, 1.0, 0.19, 1.0]
 
     Source:
         Wen et al., 2024, *Understanding Warmup-Stable-Decay Learning Rates*,
         https://arxiv.org/abs/2410.05192.
     """
+    decaying(peak, end=end)
     stable = rest(period, decay_steps=decay_steps)
     end = peak / 10 if end is None else end
-    shape = Reciprocal(end / peak) if curve is None else curve
-    cycle = Constant(peak, stable) >> ramp(peak, end, decay_steps, shape)
+    cycle = Constant(peak, stable) >> ramp(peak, end, decay_steps, curve)
     return linear(start, peak, warmup_steps) >> repeat(cycle, cycles)
 
 
@@ -125,7 +126,7 @@ def infinite(
     anneal_steps: Scalar,
     total_steps: Scalar,
     start: Scalar = 0.0,
-    curve: Curve | None = None,
+    curve: Curve = Linear(),
 ) -> Chain:
     """Warms up, cools down to a constant rate to stay at, and anneals in the end.
 
@@ -140,8 +141,8 @@ def infinite(
         anneal_steps: How many steps the exponential decay takes, at the end.
         total_steps: The length of the whole.
         start: The rate at step 0.
-        curve: The shape of the cooldown, from `jaxsched.curves`; a cosine if not
-            given.
+        curve: The shape of the cooldown, from `jaxsched.curves`; that of the paper is
+            `Cosine()`.
 
     Returns:
         A schedule of `total_steps` steps.
@@ -161,6 +162,8 @@ def infinite(
         Ibrahim et al., 2024, *Simple and Scalable Strategies to Continually Pre-train
         Large Language Models*, section 7, https://arxiv.org/abs/2403.08763.
     """
+    decaying(peak, plateau=plateau)
+    decaying(plateau, end=end)
     stable = rest(
         total_steps,
         warmup_steps=warmup_steps,
@@ -169,7 +172,7 @@ def infinite(
     )
     return (
         linear(start, peak, warmup_steps)
-        >> ramp(peak, plateau, cooldown_steps, Cosine() if curve is None else curve)
+        >> ramp(peak, plateau, cooldown_steps, curve)
         >> Constant(plateau, stable)
         >> exponential(plateau, end, anneal_steps)
     )
@@ -203,6 +206,7 @@ def flat_cosine(
         Howard & Gugger, 2020, *fastai: A Layered API for Deep Learning*,
         https://arxiv.org/abs/2002.04688.
     """
+    decaying(peak, end=end)
     flat = rest(total_steps, decay_steps=decay_steps)
     return Constant(peak, flat) >> cosine(peak, end, decay_steps)
 
@@ -244,6 +248,7 @@ def tri_stage(
     Source:
         Park et al., 2019, *SpecAugment*, https://arxiv.org/abs/1904.08779.
     """
+    decaying(peak, end=end)
     stable = rest(total_steps, warmup_steps=warmup_steps, decay_steps=decay_steps)
     start = peak / 100 if start is None else start
     end = peak / 100 if end is None else end
@@ -286,4 +291,5 @@ def slanted_triangular(
         Howard & Ruder, 2018, *ULMFiT*, section 3.2, https://arxiv.org/abs/1801.06146.
     """
     up, down = split(total_steps, cut_fraction=cut_fraction)
-    return linear(peak / ratio, peak, up) >> linear(peak, peak / ratio, down)
+    low = peak / divisor(ratio, "ratio")
+    return linear(low, peak, up) >> linear(peak, low, down)

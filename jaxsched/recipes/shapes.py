@@ -13,8 +13,9 @@ from ..hyperparameters import as_leaf, length
 from ..leaves import PiecewiseCubic, linear, piecewise_cubic
 from ..numerics import host
 from ..schedule import Chain
+from ..transforms import rescale
 from ..types import Scalar, Vector
-from .horizon import rest
+from .horizon import decaying, rest
 
 
 __all__ = ["smooth_non_monotonic", "two_point_linear", "two_point_spline"]
@@ -64,6 +65,7 @@ def two_point_linear(
         like?*, https://arxiv.org/abs/2603.10301; the points are placed as in its code,
         https://github.com/google/init2winit, but not at whole steps.
     """
+    decaying(peak, end=end)
     decay_steps = rest(total_steps, warmup_steps=warmup_steps)
     first, second = _points(decay_steps, delays)
     high, low = _levels(peak, end, levels)
@@ -119,12 +121,13 @@ def two_point_spline(
         like?*, https://arxiv.org/abs/2603.10301; the points are placed as in its code,
         https://github.com/google/init2winit, but not at whole steps.
     """
+    decaying(peak, end=end)
     decay_steps = rest(total_steps, warmup_steps=warmup_steps)
     decay = piecewise_cubic(
         [0.0, *_points(decay_steps, delays), decay_steps],
-        [peak, *_levels(peak, end, levels), end],
+        [1.0, *_levels(1.0, 0.0, levels), 0.0],
     )
-    return linear(start, peak, warmup_steps) >> decay
+    return linear(start, peak, warmup_steps) >> rescale(decay, end, peak)
 
 
 @echoes

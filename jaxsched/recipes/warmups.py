@@ -4,7 +4,7 @@ from ..errors import echoes
 from ..leaves import cosine, exponential, linear, polynomial
 from ..schedule import Chain, Constant
 from ..types import Scalar
-from .horizon import rest
+from .horizon import decaying, rest
 
 
 __all__ = [
@@ -79,6 +79,7 @@ def warmup_linear(
     Source:
         Devlin et al., 2019, *BERT*, appendix A.2, https://arxiv.org/abs/1810.04805.
     """
+    decaying(peak, end=end)
     decay_steps = rest(total_steps, warmup_steps=warmup_steps)
     return linear(start, peak, warmup_steps) >> linear(peak, end, decay_steps)
 
@@ -118,6 +119,7 @@ def warmup_cosine(
         warmup, Brown et al., 2020, *GPT-3*, appendix B,
         https://arxiv.org/abs/2005.14165.
     """
+    decaying(peak, end=end)
     decay_steps = rest(total_steps, warmup_steps=warmup_steps)
     return linear(start, peak, warmup_steps) >> cosine(peak, end, decay_steps)
 
@@ -158,8 +160,9 @@ def warmup_polynomial(
     Source:
         Chen et al., 2018, *DeepLab*, section 4.1, https://arxiv.org/abs/1606.00915.
     """
+    decaying(peak, end=end)
     decay_steps = rest(total_steps, warmup_steps=warmup_steps)
-    decay = polynomial(peak, end, decay_steps, power)
+    decay = polynomial(peak, end, decay_steps, power=power)
     return linear(start, peak, warmup_steps) >> decay
 
 
@@ -198,6 +201,7 @@ def warmup_exponential(
     Source:
         Tan & Le, 2019, *EfficientNet*, section 5.2, https://arxiv.org/abs/1905.11946.
     """
+    decaying(peak, end=end)
     decay_steps = rest(total_steps, warmup_steps=warmup_steps)
     end = peak / 100 if end is None else end
     return linear(start, peak, warmup_steps) >> exponential(peak, end, decay_steps)

@@ -14,6 +14,7 @@ import dataclasses
 import math
 import re
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ import numpy as np
 from ..domain import FRACTION, NONNEGATIVE, POSITIVE, Domain
 from ..errors import echoes, named
 from ..hyperparameters import as_leaf, is_concrete
+from ..numerics import Steps
 from ..schedule import Schedule, ScheduleLike
 from ..transforms import staircase, stretch
 
@@ -237,8 +239,7 @@ class Horizon:
         size, batch = (self.given.get(name) for name in ("dataset_size", "batch_size"))
         counted = {}
         if size and batch:
-            exactly = round(size / batch, 6)
-            batches = math.floor(exactly) if drop_last else math.ceil(exactly)
+            batches = _batches(size, batch, drop_last)
             if not batches:
                 raise ValueError(f"`{self}` drops the only batch of its epochs.")
             steps = batches / accumulate
@@ -354,8 +355,16 @@ def _number(given: Any, domain: Domain, name: str) -> float:
     return float(leaf)
 
 
+def _batches(size: float, batch: float, drop_last: bool) -> int:
+    """Counts the batches of an epoch, the last one too unless it is dropped."""
+    whole = size.is_integer() and batch.is_integer()
+    # Fractions are decimals: 0.3 makes three batches of 0.1.
+    exactly = Fraction(int(size), int(batch)) if whole else round(size / batch, 6)
+    return math.floor(exactly) if drop_last else math.ceil(exactly)
+
+
 def _whole(steps: float) -> float:
     """Rounds to the nearest whole number, halves up, and nothing positive to 0."""
     # What is half a step in decimals may be a little less in binary: 0.29 * 50.
     nearest = math.floor(round(steps, 6) + 0.5)
-    return float(max(nearest, 1 if steps > 0 else 0))
+    return Steps(max(nearest, 1 if steps > 0 else 0))

@@ -1,6 +1,7 @@
 """Rates by layer: one optimizer, and a schedule for each group of its parameters."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
@@ -72,7 +73,8 @@ def layerwise(
         The rates, for `scale_by_layers` and `explain`. Factors are leaves.
 
     Raises:
-        ValueError: If a rule matches nothing, or nothing matches a parameter.
+        ValueError: If a rule matches nothing, nothing matches a parameter, two
+            parameters have the same path, or `labels` is a tree of another structure.
 
     Example:
         >>> import jax.numpy as jnp
@@ -92,12 +94,7 @@ def layerwise(
     """
     base = as_schedule(schedule)
     paths = _paths(params)
-    names = paths if labels is None else jax.tree.leaves(labels)
-    if len(names) != len(paths):
-        raise ValueError(
-            "`labels` must be a tree like `params`, "
-            f"got {len(names)} labels for {len(paths)} parameters."
-        )
+    names = paths if labels is None else _labelled(labels, paths)
     followed = []
     for path, name in zip(paths, names, strict=True):
         matching = [rule for rule in rules if re.fullmatch(rule, name)]
@@ -134,7 +131,7 @@ def by_depth(
         Rules for `layerwise`, one for each parameter.
 
     Raises:
-        ValueError: If `decay` is not positive.
+        ValueError: If `decay` is not positive, or two parameters have the same path.
 
     Example:
         >>> from jaxsched import training
@@ -263,7 +260,39 @@ def explain(layers: Layers, *, step: int = 0) -> str:
 
 
 def _paths(params: Any) -> list[str]:
-    return [_path(path) for path, _ in tree_flatten_with_path(params)[0]]
+    """Returns the path of each parameter.
+
+    Raises:
+        ValueError: If two have the same.
+    """
+    paths = [_path(path) for path, _ in tree_flatten_with_path(params)[0]]
+    twice = [path for path, count in Counter(paths).items() if count > 1]
+    if twice:
+        raise ValueError(
+            "Parameters are told apart by their paths, but more than one has the path "
+            f"{_listed(twice)}: rename a key with a '/' in it."
+        )
+    return paths
+
+
+def _labelled(labels: Any, paths: list[str]) -> list[str]:
+    """Returns the label of each path.
+
+    Raises:
+        ValueError: If `labels` has other paths.
+        TypeError: If a label is no text.
+    """
+    names = dict(zip(_paths(labels), jax.tree.leaves(labels), strict=True))
+    others = sorted(names.keys() ^ {*paths})
+    if others:
+        raise ValueError(
+            f"`labels` must be a tree like `params`, got {len(names)} labels for "
+            f"{len(paths)} parameters: {_listed(others)} are only in one of them."
+        )
+    for path, name in names.items():
+        if not isinstance(name, str):
+            raise TypeError(f"The label of {path!r} must be a string, got {name!r}.")
+    return [names[path] for path in paths]
 
 
 def _path(path: tuple[Any, ...]) -> str:

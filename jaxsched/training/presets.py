@@ -8,7 +8,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
-from ..curves import Cosine, Curve
+from ..curves import Cosine, Curve, Sqrt
 from ..errors import echoes, named
 from ..leaves import linear, ramp
 from ..numerics import host
@@ -120,7 +120,7 @@ def vit(
     peak: Scalar = 3e-3,
     warmup_steps: float = 10_000.0,
     end: Scalar = 0.0,
-    curve: Curve | None = None,
+    curve: Curve = Cosine(),
 ) -> Chain:
     """Trains a vision transformer: a linear warmup, then a cosine or a line to 0.
 
@@ -134,7 +134,7 @@ def vit(
         warmup_steps: How many steps the warmup takes; may be 0.
         end: The rate in the end; by the reference implementation it is 0 for a cosine,
             and 1e-5 for a line.
-        curve: The shape of the decay, from `jaxsched.curves`; a cosine if not given.
+        curve: The shape of the decay, from `jaxsched.curves`.
 
     Returns:
         A schedule as long as the horizon.
@@ -154,8 +154,7 @@ def vit(
         https://arxiv.org/abs/2010.11929.
     """
     decay_steps = rest(horizon.total_steps, warmup_steps=warmup_steps)
-    shape = Cosine() if curve is None else curve
-    return linear(0.0, peak, warmup_steps) >> ramp(peak, end, decay_steps, shape)
+    return linear(0.0, peak, warmup_steps) >> ramp(peak, end, decay_steps, curve)
 
 
 @preset
@@ -280,7 +279,7 @@ def llm_wsd(
     warmup_steps: float = 300.0,
     decay_fraction: float = 0.2,
     end: Scalar = 0.0,
-    curve: Curve | None = None,
+    curve: Curve = Sqrt(),
 ) -> Chain:
     """Pretrains a language model: a short warmup, the peak held, and a cooldown.
 
@@ -295,8 +294,8 @@ def llm_wsd(
             training is longer than 100,000.
         decay_fraction: Which part of the training the cooldown takes, at its end.
         end: The rate in the end.
-        curve: The shape of the cooldown, from `jaxsched.curves`; `Sqrt()`, which is
-            called 1-sqrt, if not given.
+        curve: The shape of the cooldown, from `jaxsched.curves`; the paper found this
+            one, called 1-sqrt, better than a line.
 
     Returns:
         A schedule as long as the horizon.

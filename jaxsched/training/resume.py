@@ -68,7 +68,7 @@ def extend(schedule: ScheduleLike, at: Scalar, steps: Scalar) -> Chain:
         >>> lr = js.wsd(1.0, warmup_steps=10, decay_steps=20, total_steps=100)
         >>> lr = training.extend(lr, at=50, steps=900)
         >>> [round(float(lr(step)), 3) for step in (50, 980, 985, 1000)]
-        [1.0, 1.0, 0.5, 0.0]
+        [1.0, 1.0, 0.75, 0.0]
     """
     whole = as_schedule(schedule)
     begin = as_leaf(at, NONNEGATIVE, "at")

@@ -61,10 +61,15 @@ def decay_weights(schedule: ScheduleLike) -> optax.GradientTransformation:
             raise ValueError("To decay weights, `update` must be given the parameters.")
         after = state.advance()
 
-        def decayed(update: jax.Array, param: Any) -> jax.Array:
+        def decayed(update: jax.Array | None, param: Any) -> jax.Array | None:
+            if update is None:
+                return None
             decay: jax.Array = after.value * param
             return update - decay.astype(update.dtype)
 
-        return jax.tree.map(decayed, updates, params), after
+        # Of a parameter that is not trained there may be no update.
+        return jax.tree.map(
+            decayed, updates, params, is_leaf=lambda update: update is None
+        ), after
 
     return optax.GradientTransformation(init, update)

@@ -1,5 +1,7 @@
 """Noise: a rate that is drawn around the value of a schedule, anew at each step."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 
@@ -15,7 +17,10 @@ __all__ = ["Noise", "noise"]
 
 
 class Noise(Schedule):
-    """Multiplies `inner` by `1 + e`, with `e` from a normal distribution cut off."""
+    """Multiplies `inner` by `1 + e`, with `e` from a normal distribution cut off.
+
+    It never ends, though `inner` may: each step has a number of its own.
+    """
 
     inner: Schedule = child()
     deviation: Scalar = hyper(NONNEGATIVE)
@@ -24,9 +29,9 @@ class Noise(Schedule):
 
     @property
     def duration(self) -> Scalar:
-        return self.inner.duration
+        return math.inf
 
-    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
+    def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
         key = jax.random.key(jnp.asarray(self.seed).astype(jnp.uint32))
         # Beyond 5 deviations, float32 has hardly a number left to draw.
         bound = jnp.minimum(positive(self.limit) / positive(self.deviation), 5.0)
@@ -37,7 +42,7 @@ class Noise(Schedule):
 
         steps = jnp.minimum(t, 2.0**31 - 128).astype(jnp.uint32)
         drawn = jax.vmap(draw)(steps.ravel()).reshape(t.shape)
-        return self.inner.at(t, left) * (1 + self.deviation * drawn)
+        return self.inner.at(t) * (1 + self.deviation * drawn)
 
 
 @echoes
@@ -61,14 +66,15 @@ def noise(
         seed: Which random numbers, a whole number from 0 to 2**24.
 
     Returns:
-        A schedule as long.
+        A schedule without end: where the other one has ended, its last value goes on
+        to be multiplied. `until` gives it an end.
 
     Raises:
         ValueError: If `deviation` or `seed` is negative, or `limit` not positive.
 
     Example:
         >>> from jaxsched import constant, noise
-        >>> lr = noise(constant(1.0, steps=1000), 0.1, limit=0.2)
+        >>> lr = noise(constant(1.0), 0.1, limit=0.2)
         >>> rates = lr(range(1000))
         >>> bool((0.8 < rates.min()) & (rates.max() < 1.2) & (rates.std() > 0.05))
         True

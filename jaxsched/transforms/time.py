@@ -1,23 +1,36 @@
 """Transforms of time: the same values, at other steps."""
 
 import jax
-import jax.numpy as jnp
 
 from ..domain import NONNEGATIVE, POSITIVE
 from ..errors import echoes
-from ..numerics import at_least, held, host, periods, positive, scaled
-from ..schedule import Schedule, ScheduleLike, as_schedule, require_end
+from ..numerics import (
+    at_least,
+    carried,
+    fixed,
+    held,
+    is_endless,
+    next_multiple,
+    positive,
+    quotient,
+    remaining,
+    scaled,
+    where,
+)
+from ..schedule import Schedule, ScheduleLike, as_schedule, require_end, within
 from ..tree import child, hyper
 from ..types import Scalar
 
 
 __all__ = [
+    "Ahead",
     "Delay",
     "Reverse",
     "Shift",
     "Staircase",
     "Stretch",
     "Until",
+    "ahead",
     "delay",
     "reverse",
     "shift",
@@ -37,7 +50,7 @@ class Delay(Schedule):
     def duration(self) -> Scalar:
         return self.steps + self.inner.duration
 
-    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
+    def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
         return self.inner.at(t - self.steps, left)
 
 
@@ -51,8 +64,22 @@ class Shift(Schedule):
     def duration(self) -> Scalar:
         return at_least(0.0, self.inner.duration - self.steps)
 
-    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
+    def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
         return self.inner.at(t + self.steps, left)
+
+
+class Ahead(Schedule):
+    """Runs `inner` from its step `steps` on, and as long as it lasts from its start."""
+
+    inner: Schedule = child()
+    steps: Scalar = hyper(NONNEGATIVE)
+
+    @property
+    def duration(self) -> Scalar:
+        return self.inner.duration
+
+    def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
+        return self.inner.at(t + self.steps, left - fixed(self.steps))
 
 
 class Until(Schedule):
@@ -65,8 +92,8 @@ class Until(Schedule):
     def duration(self) -> Scalar:
         return self.steps
 
-    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
-        return self.inner.at(t)
+    def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
+        return self.inner.at(t, within(self.inner, fixed(t), left, self.steps))
 
 
 class Stretch(Schedule):
@@ -79,16 +106,10 @@ class Stretch(Schedule):
     def duration(self) -> Scalar:
         return scaled(self.inner.duration, self.factor)
 
-    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
+    def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
         factor = positive(self.factor)
-        # XLA may multiply by `1 / factor`, and what makes a whole number of steps of
-        # `inner` would then fall short of it.
-        count, since = periods(t, factor)
-        passed = count + since / factor
-        short = self.inner.duration - passed
-        return self.inner.at(
-            passed, jnp.where(since > 0, scaled(left, 1 / factor), short)
-        )
+        rest = left if is_endless(left) else quotient(left, fixed(factor))
+        return self.inner.at(quotient(t, factor), rest)
 
 
 class Reverse(Schedule):
@@ -96,12 +117,17 @@ class Reverse(Schedule):
 
     inner: Schedule = child()
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_end(self.inner, "Nothing can start at the end of")
+
     @property
     def duration(self) -> Scalar:
         return self.inner.duration
 
-    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
-        return self.inner.at(left, t)
+    def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
+        ahead = self.inner.duration - t
+        return self.inner.inside(carried(left, ahead), fixed(t))
 
 
 class Staircase(Schedule):
@@ -112,12 +138,13 @@ class Staircase(Schedule):
 
     @property
     def duration(self) -> Scalar:
-        stairs = self.inner.duration / positive(self.every)
-        return scaled(host(stairs).ceil(stairs), self.every)
+        return next_multiple(self.inner.duration, self.every)
 
-    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
+    def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
+        stair = held(t, self.every)
         # At the end, rounding could hold the last stair but one.
-        return self.inner.at(jnp.where(left > 0, held(t, self.every), self.duration))
+        rest = remaining(self.inner.duration, fixed(stair))
+        return self.inner.held(stair, where(left <= 0, 0.0, rest))
 
 
 @echoes
@@ -158,6 +185,33 @@ def shift(schedule: ScheduleLike, steps: Scalar) -> Shift:
         [0.75, 0.5, 0.25, 0.0]
     """
     return Shift(as_schedule(schedule), steps)
+
+
+@echoes
+def ahead(schedule: ScheduleLike, steps: Scalar) -> Ahead:
+    """Runs a schedule some steps ahead, and lets it last as long as before.
+
+    `shift` ends sooner. Here the last value is held instead, so that what follows
+    begins at the same step. A warmup whose first update has 1/n of the peak, and whose
+    update number k has (k + 1)/n, is the straight line from 0, one step ahead.
+
+    Args:
+        schedule: What is run ahead.
+        steps: By how many steps, at least 0.
+
+    Returns:
+        A schedule as long as the other.
+
+    Raises:
+        ValueError: If `steps` is negative.
+
+    Example:
+        >>> from jaxsched import ahead, cosine, linear
+        >>> lr = ahead(linear(0.0, 1.0, steps=4), steps=1) >> cosine(1.0, 0.0, steps=4)
+        >>> [round(float(lr(step)), 2) for step in range(9)]
+        [0.25, 0.5, 0.75, 1.0, 1.0, 0.85, 0.5, 0.15, 0.0]
+    """
+    return Ahead(as_schedule(schedule), steps)
 
 
 @echoes
@@ -222,9 +276,7 @@ def reverse(schedule: ScheduleLike) -> Reverse:
         >>> [round(float(lr(step)), 2) for step in range(3)]
         [0.01, 0.1, 1.0]
     """
-    return Reverse(
-        require_end(as_schedule(schedule), "Nothing can start at the end of")
-    )
+    return Reverse(as_schedule(schedule))
 
 
 @echoes

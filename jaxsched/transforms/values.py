@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from ..errors import echoes
+from ..numerics import mixed
 from ..schedule import Pointwise, Schedule, ScheduleLike, as_schedule, splice
 from ..tree import child, hyper
 from ..types import Scalar
@@ -46,8 +47,8 @@ class Clip(Schedule):
     def duration(self) -> Scalar:
         return self.inner.duration
 
-    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
-        return jnp.clip(self.inner.at(t, left), self.low, self.high)
+    def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
+        return jnp.clip(self.inner.evaluate(t, left), self.low, self.high)
 
 
 class Rescale(Schedule):
@@ -61,9 +62,9 @@ class Rescale(Schedule):
     def duration(self) -> Scalar:
         return self.inner.duration
 
-    def evaluate(self, t: jax.Array, left: jax.Array) -> jax.Array:
-        value = self.inner.at(t, left)
-        return self.low * (1 - value) + self.high * value
+    def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
+        value = self.inner.evaluate(t, left)
+        return mixed(self.low, 1 - value, self.high, value)
 
 
 @echoes

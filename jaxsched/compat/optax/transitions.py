@@ -4,10 +4,7 @@ from ...curves import Cosine, Linear, Power
 from ...domain import NONNEGATIVE, POSITIVE, REAL
 from ...errors import echoes
 from ...hyperparameters import as_leaf
-from ...leaves import (
-    Ramp,
-    exponential_decay as exponential,
-)
+from ...leaves import ExponentialDecay, Ramp
 from ...numerics import at_least, host, positive
 from ...schedule import Schedule, constant
 from ...transforms import Delay, delay, maximum
@@ -147,7 +144,7 @@ def exponential_decay(
     moves = (rate > 0) & (steps > 0)
     factor = here.where(moves, rate, 1.0)
     decay: Schedule = delay(
-        exponential(init_value, factor, positive(steps), staircase),
+        ExponentialDecay(init_value, factor, positive(steps), staircase),
         at_least(0.0, transition_begin),
     )
     if end_value is None:

@@ -17,8 +17,12 @@ __all__ = ["WSDLRScheduler"]
 
 LAWS: dict[str, Callable[[Scalar, Scalar, Any], Schedule]] = {
     "constant": lambda rate, power, timescale: constant(rate),
-    "rsqrt": lambda rate, power, timescale: power_law(rate, 0.5, timescale),
-    "power": power_law,
+    "rsqrt": lambda rate, power, timescale: power_law(
+        rate, exponent=0.5, timescale=timescale
+    ),
+    "power": lambda rate, power, timescale: power_law(
+        rate, exponent=power, timescale=timescale
+    ),
 }
 CURVES: dict[str, Callable[[Scalar, Scalar], Curve]] = {
     "linear": lambda power, ratio: Linear(),

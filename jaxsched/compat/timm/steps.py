@@ -1,6 +1,6 @@
 """Schedulers that multiply the rate by a factor now and then."""
 
-from ...leaves import step_decay
+from ...leaves import ExponentialDecay
 from ...numerics import at_least
 from ...schedule import Schedule
 from ...types import Scalar, Vector
@@ -52,7 +52,7 @@ def StepLRScheduler(
         >>> [float(lr(step)) for step in (0, 5, 34, 35, 65)]
         [0.0, 1.0, 1.0, 0.5, 0.25]
     """
-    decay = step_decay(base_lr, decay_rate, decay_t)
+    decay = ExponentialDecay(base_lr, decay_rate, decay_t, staircase=True)
     risen = warmed(decay, base_lr, warmup_t, warmup_lr_init, warmup_prefix)
     return noisy(risen, noise_range_t, noise_pct, noise_std, noise_seed)
 

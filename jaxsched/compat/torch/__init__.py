@@ -14,6 +14,7 @@ from .cycles import *
 from .decays import *
 from .functions import *
 from .live import *
+from .names import *
 from .several import *
 
 

@@ -7,14 +7,14 @@ from ...curves import Curve
 from ...domain import POSITIVE
 from ...errors import named
 from ...hyperparameters import as_leaf
-from ...leaves import custom, exponential_decay, linear, ramp
+from ...leaves import ExponentialDecay, custom, linear, ramp
 from ...numerics import at_least
 from ...recipes import OneCycle, sgdr
 from ...schedule import Chain, Schedule, chain
 from ...transforms import repeat, rescale, shift, staircase, stretch
 from ...types import Scalar
 from ..ported import one_of
-from .names import ANNEALINGS, scheduler
+from .names import ANNEALINGS, NoFactor, scheduler
 
 
 __all__ = ["CosineAnnealingWarmRestarts", "CyclicLR", "OneCycleLR"]
@@ -22,9 +22,7 @@ __all__ = ["CosineAnnealingWarmRestarts", "CyclicLR", "OneCycleLR"]
 WAVES: dict[str, Callable[[Schedule, Scalar], Schedule]] = {
     "triangular": lambda cycle, _: repeat(cycle),
     "triangular2": lambda cycle, _: repeat(cycle, value_multiplier=0.5),
-    "exp_range": lambda cycle, gamma: (
-        repeat(cycle) * exponential_decay(1.0, gamma, 1.0)
-    ),
+    "exp_range": lambda cycle, gamma: repeat(cycle) * ExponentialDecay(1.0, gamma, 1.0),
 }
 CLOCKS: dict[str, Callable[[Schedule, Scalar], Schedule]] = {
     "iterations": lambda height, _: height,
@@ -63,7 +61,8 @@ def CosineAnnealingWarmRestarts(
         >>> [round(float(lr(step)), 3) for step in (0, 5, 10, 20, 30)]
         [1.0, 0.5, 1.0, 0.5, 1.0]
     """
-    return sgdr(base_lr, period=T_0, period_multiplier=T_mult, end=eta_min)
+    cycles = sgdr(base_lr, period=T_0, period_multiplier=T_mult, end=eta_min)
+    return NoFactor(cycles, "CosineAnnealingWarmRestarts")
 
 
 @scheduler
@@ -134,7 +133,8 @@ def OneCycleLR(
         ends = [pct_start * total - 1, total - 1]
         rates = [(start, max_lr), (max_lr, end)]
         momenta = [(high, low), (low, high)]
-    return OneCycle(phases(rates, ends, curve), phases(momenta, ends, curve))
+    rate = NoFactor(phases(rates, ends, curve), "OneCycleLR")
+    return OneCycle(rate, phases(momenta, ends, curve))
 
 
 @scheduler
@@ -193,7 +193,8 @@ def CyclicLR(
         clock = named("scale mode", scale_mode, CLOCKS)
         wave = repeat(triangle) * clock(custom(scale_fn), triangle.duration)
     low = base_momentum if cycle_momentum else max_momentum
-    return OneCycle(rescale(wave, base_lr, max_lr), rescale(wave, max_momentum, low))
+    rate = NoFactor(rescale(wave, base_lr, max_lr), "CyclicLR")
+    return OneCycle(rate, rescale(wave, max_momentum, low))
 
 
 def phases(

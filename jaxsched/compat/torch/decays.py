@@ -1,26 +1,31 @@
 """Schedulers that go one way: step by step, or along a curve."""
 
 import itertools
+import math
 from collections import Counter
 
+import jax
+
+from ...domain import NONNEGATIVE
 from ...errors import named
 from ...hyperparameters import is_concrete
 from ...leaves import (
-    exponential_decay,
+    ExponentialDecay,
     linear,
     piecewise_constant,
     polynomial,
     ramp,
-    step_decay,
 )
 from ...recipes import cosine_annealing, multi_step
 from ...schedule import Schedule, constant
+from ...tree import hyper
 from ...types import Scalar, Vector
-from .names import ANNEALINGS, scheduler
+from .names import ANNEALINGS, NoFactor, scheduler
 
 
 __all__ = [
     "SWALR",
+    "Annealing",
     "ConstantLR",
     "CosineAnnealingLR",
     "ExponentialLR",
@@ -110,7 +115,7 @@ def PolynomialLR(
         >>> [float(lr(step)) for step in range(5)]
         [1.0, 0.5625, 0.25, 0.0625, 0.0]
     """
-    return polynomial(base_lr, 0.0, total_iters, power)
+    return polynomial(base_lr, 0.0, total_iters, power=power)
 
 
 @scheduler
@@ -133,7 +138,7 @@ def ExponentialLR(base_lr: Scalar, gamma: Scalar) -> Schedule:
         >>> [float(lr(step)) for step in range(4)]
         [1.0, 0.5, 0.25, 0.125]
     """
-    return exponential_decay(base_lr, gamma, 1.0)
+    return ExponentialDecay(base_lr, gamma, 1.0)
 
 
 @scheduler
@@ -157,7 +162,7 @@ def StepLR(base_lr: Scalar, step_size: Scalar, gamma: Scalar = 0.1) -> Schedule:
         >>> [float(lr(epoch)) for epoch in (0, 29, 30, 60)]
         [1.0, 1.0, 0.5, 0.25]
     """
-    return step_decay(base_lr, gamma, step_size)
+    return ExponentialDecay(base_lr, gamma, step_size, staircase=True)
 
 
 @scheduler
@@ -216,7 +221,24 @@ def CosineAnnealingLR(
         >>> [round(float(lr(step)), 3) for step in (0, 5, 10, 15, 20)]
         [1.0, 0.5, 0.0, 0.5, 1.0]
     """
-    return cosine_annealing(base_lr, total_steps=T_max, end=eta_min, periodic=True)
+    return Annealing(base_lr, T_max, eta_min)
+
+
+class Annealing(Schedule):
+    """Goes along a cosine to `floor` within `steps` steps, and back, without end."""
+
+    base: Scalar = hyper()
+    steps: Scalar = hyper(NONNEGATIVE)
+    floor: Scalar = hyper(default=0.0)
+
+    @property
+    def duration(self) -> Scalar:
+        return math.inf
+
+    def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
+        return cosine_annealing(
+            self.base, total_steps=self.steps, end=self.floor, periodic=True
+        ).evaluate(t, left)
 
 
 @scheduler
@@ -247,4 +269,4 @@ def SWALR(
         [1.0, 0.75, 0.5, 0.5]
     """
     curve = named("annealing", anneal_strategy, ANNEALINGS)
-    return ramp(base_lr, swa_lr, anneal_epochs, curve)
+    return NoFactor(ramp(base_lr, swa_lr, anneal_epochs, curve), "SWALR")

@@ -11,7 +11,7 @@ from ...leaves import custom, table
 from ...numerics import as_float
 from ...schedule import Schedule
 from ...types import Scalar
-from .names import scheduler
+from .names import NoFactor, scheduler
 
 
 __all__ = ["LambdaLR", "MultiplicativeLR"]
@@ -49,7 +49,8 @@ def LambdaLR(
         [1.0, 1.0, 0.1, 0.1]
     """
     if total_steps is not None:
-        return table([base_lr * lr_lambda(step) for step in range(total_steps + 1)])
+        rates = [base_lr * lr_lambda(step) for step in range(total_steps + 1)]
+        return NoFactor(table(rates), "LambdaLR")
     try:
         jax.eval_shape(lambda step: lr_lambda(as_float(step)), 0)
     except jax.errors.JAXTypeError as error:
@@ -57,7 +58,7 @@ def LambdaLR(
             f"JAX cannot trace {lr_lambda!r}: write it with `jnp.where` instead of "
             "`if`, or give `total_steps`, and it is called at each of them now."
         ) from error
-    return base_lr * custom(lr_lambda)
+    return NoFactor(base_lr * custom(lr_lambda), "LambdaLR")
 
 
 @scheduler

@@ -5,10 +5,10 @@ from typing import Any, Literal, TypeAlias
 
 from ...errors import echoes, named
 from ...recipes import OneCycle
-from ...schedule import Schedule
+from ...schedule import Schedule, constant
 from ..ported import METRICS
 from . import cycles, decays, functions, several
-from .names import ANNEALINGS
+from .names import ANNEALINGS, NoFactor
 
 
 __all__ = ["from_scheduler"]
@@ -42,7 +42,8 @@ def from_scheduler(
     Raises:
         TypeError: If it is none of PyTorch's own, depends on metrics, or moves no
             momentum though that was asked for.
-        ValueError: If it is one of PyTorch's that is not known.
+        ValueError: If it is one of PyTorch's that is not known, or has no formula:
+            see `ChainedScheduler`.
 
     Example:
         >>> import torch  # doctest: +SKIP
@@ -57,6 +58,11 @@ def from_scheduler(
     """
 
     def read(scheduler: Any, group: int) -> Schedule:
+        if of == "momentum":
+            # Of those that move it in a chain, the last one counts.
+            parts = _leaves(scheduler)
+            moving = [each for each in parts if getattr(each, "cycle_momentum", False)]
+            scheduler = (moving or parts)[-1]
         reader = named("scheduler", type(scheduler).__name__, READERS)
         found = reader(scheduler, group, lambda part: read(part, group), total_steps)
         rate, momentum = found if isinstance(found, OneCycle) else (found, None)
@@ -77,6 +83,8 @@ def from_scheduler(
 
 
 def _base(scheduler: Any, group: int) -> float:
+    while not hasattr(scheduler, "base_lrs"):
+        scheduler = scheduler._schedulers[0]
     return float(scheduler.base_lrs[group])
 
 
@@ -95,17 +103,29 @@ def _multi_step(scheduler: Any, group: int, _: Read, __: int | None) -> Schedule
     return decays.MultiStepLR(_base(scheduler, group), milestones, scheduler.gamma)
 
 
-def _function(function: Callable[..., Schedule]) -> Reader:
-    def reader(scheduler: Any, group: int, _: Read, total: int | None) -> Schedule:
-        factor = scheduler.lr_lambdas[group]
-        return function(_base(scheduler, group), factor, total_steps=total)
+def _lambda(scheduler: Any, group: int, _: Read, total: int | None) -> Schedule:
+    factor = scheduler.lr_lambdas[group]
+    return functions.LambdaLR(_base(scheduler, group), factor, total_steps=total)
 
-    return reader
+
+def _multiplicative(scheduler: Any, group: int, _: Read, total: int | None) -> Schedule:
+    return _multiplied(scheduler, group, _base(scheduler, group), total)
+
+
+def _multiplied(scheduler: Any, group: int, rate: float, total: int | None) -> Schedule:
+    if total is None:
+        raise TypeError("`MultiplicativeLR` needs `total_steps`, got none.")
+    factor = scheduler.lr_lambdas[group]
+    return functions.MultiplicativeLR(rate, factor, total_steps=total)
 
 
 def _averaging(scheduler: Any, group: int, _: Read, __: int | None) -> Schedule:
+    return _averaged(scheduler, group, _base(scheduler, group))
+
+
+def _averaged(scheduler: Any, group: int, rate: float) -> Schedule:
     return decays.SWALR(
-        _base(scheduler, group),
+        rate,
         scheduler.optimizer.param_groups[group]["swa_lr"],
         scheduler.anneal_epochs,
         scheduler._anneal_strategy,
@@ -145,19 +165,86 @@ def _one_cycle(scheduler: Any, group: int, _: Read, __: int | None) -> OneCycle:
         ]
         return cycles.phases(values, ends, curve)
 
-    rate = of("lr")
+    rate = NoFactor(of("lr"), "OneCycleLR")
     return OneCycle(rate, of("momentum") if scheduler.cycle_momentum else rate)
 
 
-def _sequential(scheduler: Any, _: int, read: Read, __: int | None) -> Schedule:
-    return several.SequentialLR(
-        [*map(read, scheduler._schedulers)], scheduler._milestones
-    )
+def _sequential(scheduler: Any, group: int, read: Read, total: int | None) -> Schedule:
+    parts, milestones = scheduler._schedulers, scheduler._milestones
+    for place, part in enumerate(parts):
+        _refuse_in_sequence(part, place)
+    schedules: list[Schedule] = []
+    for part in parts:
+        before = milestones[: len(schedules)]
+        if before and before[-1] > 0 and _name(part) in GOES_ON:
+            so_far = several.SequentialLR(schedules, before[:-1])
+            rate = float(so_far(before[-1] - 1))
+            schedules.append(GOES_ON[_name(part)](part, group, rate, total))
+        else:
+            schedules.append(read(part))
+    return several.SequentialLR(schedules, milestones)
+
+
+def _refuse_in_sequence(scheduler: Any, place: int) -> None:
+    """Raises an error for schedulers that run differently in a `SequentialLR`."""
+    several_at_once = _name(scheduler) == "ChainedScheduler" and place == 0
+    again = {*map(_name, _leaves(scheduler))} & NOT_TWICE
+    if several_at_once and again:
+        raise ValueError(
+            f"A `SequentialLR` takes the first step of its `ChainedScheduler` twice, "
+            f"which changes the rates of {', '.join(sorted(again))}."
+        )
+    if hasattr(scheduler, "_schedulers") and not several_at_once:
+        raise ValueError(
+            f"PyTorch cannot run a `{_name(scheduler)}` in a `SequentialLR`, but for a "
+            "`ChainedScheduler` at its beginning: it has no rate at a milestone."
+        )
 
 
 def _chained(scheduler: Any, group: int, read: Read, __: int | None) -> Schedule:
-    parts = scheduler._schedulers
-    return several.ChainedScheduler(_base(parts[0], group), [*map(read, parts)])
+    parts = _leaves(scheduler)
+    begin = several.last_replacing([*map(_name, parts)])
+    # What does not count need not be readable.
+    kept = [*map(read, parts[begin:])]
+    if len(kept) == 1 and begin == 0:
+        return kept[0]
+    # `CyclicLR` has rates of its own, and leaves that of the optimizer alone.
+    bases = [part for part in parts[:begin] if _name(part) != "CyclicLR"]
+    base = _base((bases or parts)[-1 if bases else 0], group)
+    if base == 0:
+        several.product(1.0, kept)
+        return constant(0.0)
+    unread = [constant(base)] if begin else []
+    return several.ChainedScheduler(base, [*unread, *kept])
+
+
+def _leaves(scheduler: Any) -> list[Any]:
+    """The schedulers of a chain, those of the chains in it too."""
+    if _name(scheduler) != "ChainedScheduler":
+        return [scheduler]
+    return [leaf for part in scheduler._schedulers for leaf in _leaves(part)]
+
+
+def _name(scheduler: Any) -> str:
+    return type(scheduler).__name__
+
+
+NOT_TWICE = {
+    "CosineAnnealingLR",
+    "ExponentialLR",
+    "MultiplicativeLR",
+    "PolynomialLR",
+    "SWALR",
+}
+"""These move the rate at their step 0, unless it is the first time."""
+
+GOES_ON: dict[str, Callable[[Any, int, float, int | None], Schedule]] = {
+    "SWALR": lambda scheduler, group, rate, _: _averaged(scheduler, group, rate),
+    "MultiplicativeLR": lambda scheduler, group, rate, total: _multiplied(
+        scheduler, group, rate * scheduler.lr_lambdas[group](0), total
+    ),
+}
+"""These begin at the rate that they find, where others begin at their own."""
 
 
 READERS: dict[str, Reader] = {
@@ -169,8 +256,8 @@ READERS: dict[str, Reader] = {
     "ExponentialLR": _arguments(decays.ExponentialLR, "gamma"),
     "StepLR": _arguments(decays.StepLR, "step_size", "gamma"),
     "MultiStepLR": _multi_step,
-    "LambdaLR": _function(functions.LambdaLR),
-    "MultiplicativeLR": _function(functions.MultiplicativeLR),
+    "LambdaLR": _lambda,
+    "MultiplicativeLR": _multiplicative,
     "CosineAnnealingLR": _arguments(decays.CosineAnnealingLR, "T_max", "eta_min"),
     "CosineAnnealingWarmRestarts": _arguments(
         cycles.CosineAnnealingWarmRestarts, "T_0", "T_mult", "eta_min"

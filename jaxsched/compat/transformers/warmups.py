@@ -120,7 +120,7 @@ def get_polynomial_decay_schedule_with_warmup(
         [0.0, 0.25, 1.0, 0.25, 0.0]
     """
     decay_steps = at_least(0.0, num_training_steps - num_warmup_steps)
-    decay = polynomial(base_lr, lr_end, decay_steps, power)
+    decay = polynomial(base_lr, lr_end, decay_steps, power=power)
     return linear(0.0, base_lr, num_warmup_steps) >> decay
 
 

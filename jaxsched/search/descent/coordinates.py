@@ -21,8 +21,11 @@ from ...domain import (
     ABOVE_ONE,
     BOUNDARIES,
     COUNT,
+    DECAY_RATE,
+    FACTOR,
     FRACTION,
     INSIDE,
+    MULTIPLIER,
     NONNEGATIVE,
     PORTION,
     POSITIVE,
@@ -57,7 +60,7 @@ GAPS = Coordinate(
     lambda z: z.at[0].max(0.0),
 )
 
-COORDINATES: Mapping[Domain, Coordinate] = {
+COORDINATES: dict[Domain, Coordinate] = {
     REAL: SIGNED,
     VECTOR: SIGNED,
     NONNEGATIVE: dataclasses.replace(SIGNED, project=lambda z: jnp.maximum(z, 0.0)),
@@ -74,6 +77,11 @@ COORDINATES: Mapping[Domain, Coordinate] = {
         lambda x, unit: jnp.log(x - 1), lambda z, unit: 1 + jnp.exp(z)
     ),
     BOUNDARIES: GAPS,
+}
+COORDINATES |= {
+    FACTOR: COORDINATES[POSITIVE],
+    MULTIPLIER: COORDINATES[REAL],
+    DECAY_RATE: COORDINATES[NONNEGATIVE],
 }
 """What there is to move along. In other domains, numbers stay where they are."""
 

@@ -21,7 +21,7 @@ class NewBobState(NamedTuple):
 
     scale: jax.Array
     previous: jax.Array
-    """The last metric that was a number."""
+    """The last metric that was a number, as a finite one; infinite before the first."""
     bad: jax.Array
     """How many evaluations were no improvement since the rate fell."""
 
@@ -38,6 +38,9 @@ class NewBob(Reducer[NewBobState]):
 
     def react(self, state: NewBobState, metric: jax.Array) -> NewBobState:
         first = state.previous == INFINITY
+        # One that stays infinite is compared like any other that stays what it is.
+        most = float(np.finfo(metric.dtype).max)
+        metric = jnp.clip(metric, -most, most)
         missing = jnp.isnan(metric)
         previous = jnp.where(first, 0.0, state.previous)
         # Of a previous 0, any improvement is infinite, and staying there is none.
@@ -61,7 +64,7 @@ def new_bob(
 
     It is compared with the *previous* metric and not with the best, so a metric that
     comes back from a bad evaluation has improved. One that is NaN has not, and the next
-    is compared with the last that was a number.
+    is compared with the last that was a number. Nor has one that stays infinite.
 
     Args:
         factor: What the scale is multiplied by, between 0 and 1.
