@@ -58,16 +58,20 @@ LEAVES = {
     "polynomial": Row(js.polynomial(1.0, 0.0, 100, power=2), 1.0, 0.0),
     "polynomial, power < 1": Row(js.polynomial(0.2, 1.0, 100, power=0.5), 0.2, 1.0),
     "exponential": Row(js.exponential(0.1, 1.0, 100), 0.1, 1.0),
-    "exponential_decay": Row(js.exponential_decay(1.0, 0.5, 20), 1.0, None),
-    "exponential_decay, staircase": Row(
-        js.exponential_decay(1.0, 0.5, 20, staircase=True), 1.0, None
+    "exponential_decay": Row(
+        js.exponential_decay(1.0, factor=0.5, steps=20), 1.0, None
     ),
-    "natural_exponential": Row(js.natural_exponential(1.0, 0.05), 1.0, None),
-    "inverse_time": Row(js.inverse_time(1.0, 0.5, 10), 1.0, None),
-    "inverse_time, staircase": Row(js.inverse_time(1.0, 0.5, 10, True), 1.0, None),
+    "exponential_decay, staircase": Row(
+        js.exponential_decay(1.0, factor=0.5, steps=20, staircase=True), 1.0, None
+    ),
+    "natural_exponential": Row(js.natural_exponential(1.0, rate=0.05), 1.0, None),
+    "inverse_time": Row(js.inverse_time(1.0, rate=0.5, steps=10), 1.0, None),
+    "inverse_time, staircase": Row(
+        js.inverse_time(1.0, rate=0.5, steps=10, staircase=True), 1.0, None
+    ),
     "inverse_sqrt": Row(js.inverse_sqrt(1.0, 10), 1.0, None),
-    "power_law": Row(js.power_law(1.0, 0.7, 10, bend=2), 1.0, None),
-    "step_decay": Row(js.step_decay(1.0, 0.1, 30), 1.0, None),
+    "power_law": Row(js.power_law(1.0, exponent=0.7, timescale=10, bend=2), 1.0, None),
+    "step_decay": Row(js.step_decay(1.0, factor=0.1, every=30), 1.0, None),
     "piecewise_constant": Row(
         js.piecewise_constant([30, 60], [1.0, 0.1, 0.01]), 1.0, 0.01
     ),
@@ -127,6 +131,11 @@ TRANSFORMS = {
     "difference": Row(1.0 - js.linear(0.0, 0.5, 10), 1.0, 0.5),
     "product": Row(2.0 * js.cosine(1.0, 0.0, 10), 2.0, 0.0),
     "quotient": Row(1.0 / js.linear(1.0, 4.0, 10), 1.0, 0.25),
+    "power": Row(js.linear(0.5, 0.0, 10) ** 2, 0.25, 0.0),
+    "power, of a number": Row(4.0 ** js.linear(0.0, -0.5, 10), 1.0, 0.5),
+    "power, of a schedule": Row(
+        js.linear(1.0, 0.25, 10) ** js.linear(1.0, 0.5, 20), 1.0, 0.5, (0.2, 1.0)
+    ),
     "repeat": Row(js.repeat(DECAY, 2), 1.0, 0.1),
     "repeat, without end": Row(js.repeat(DECAY), 1.0, None),
     "repeat, in part": Row(js.repeat(js.linear(1.0, 0.0, 10), 2.5), 1.0, 0.5, BETWEEN),
@@ -144,6 +153,8 @@ TRANSFORMS = {
     "stretch": Row(js.stretch(js.linear(0.0, 1.0, 10), 2.5), 0.0, 1.0),
     "delay": Row(js.delay(js.linear(0.0, 1.0, 10), 5), 0.0, 1.0),
     "shift": Row(js.shift(js.linear(0.0, 1.0, 10), 5), 0.5, 1.0),
+    "ahead": Row(js.ahead(js.linear(0.0, 1.0, 10), 1), 0.1, 1.0),
+    "ahead, without end": Row(js.ahead(js.inverse_sqrt(2.0, 10), 30), 1.0, None),
     "until": Row(js.until(js.linear(0.0, 1.0, 10), 5), 0.0, 0.5),
     "until, held": Row(js.until(js.linear(0.0, 1.0, 10), 20), 0.0, 1.0),
     "clip": Row(js.clip(js.linear(0.0, 1.0, 10), 0.2, 0.8), 0.2, 0.8),
@@ -151,7 +162,7 @@ TRANSFORMS = {
     "maximum": Row(js.maximum(js.linear(1.0, 0.0, 10), 0.5), 1.0, 0.5),
     "noise": Row(
         js.noise(js.linear(0.0, 1.0, 20) >> js.linear(1.0, 0.0, 40), 0.2, seed=4.5),
-        *(0.0, 0.0, (0.0, 2.0)),
+        *(0.0, None, (0.0, 2.0)),
     ),
     "rescale": Row(js.rescale(js.linear(0.0, 1.0, 10), 0.9, 0.2), 0.9, 0.2),
     "switch": Row(js.switch([js.linear(1.0, 0.0, 40), DECAY, 0.5], [10, 30]), 1.0, 0.5),
@@ -160,6 +171,9 @@ TRANSFORMS = {
     "warmup, multiply": Row(js.warmup(DECAY, 10, join="multiply"), 0.0, 0.1, BETWEEN),
     "warmup, of no steps": Row(js.warmup(DECAY, 0), 1.0, 0.1),
     "cooldown": Row(js.cooldown(js.inverse_sqrt(1.0, 10), 40, 20), 1.0, 0.0),
+    "cooldown, multiply": Row(
+        js.cooldown(DECAY, 20, 20, end=0.02, join="multiply"), 1.0, 0.02
+    ),
     "cooldown, of no steps": Row(js.cooldown(DECAY, 40, 0, end=0.05), 1.0, 0.05),
 }
 
@@ -264,6 +278,10 @@ RECIPES = {
         ),
         *(0.0, 0.0, (0.0, 0.02)),
     ),
+    "power_scheduler, without end": Row(
+        js.power_scheduler(0.02, batch_size=8, tokens_per_step=2**17, warmup_steps=5),
+        *(0.0, None, (0.0, 0.02)),
+    ),
     "eden": Row(
         js.eden(1.0, steps_per_epoch=10, batches=50, epochs=3, warmup_steps=20),
         *(0.5, None, BETWEEN),
@@ -296,6 +314,22 @@ RECIPES = {
         *(1.0, 0.0),
     ),
     "sgdr, without end": Row(js.sgdr(1.0, period=10, end=0.1), 1.0, None),
+    "warm_restarts": Row(
+        js.warm_restarts(
+            *(1.0,),
+            period=20,
+            warmup_steps=5,
+            period_multiplier=2,
+            peak_multiplier=0.5,
+            start=0.05,
+            end=0.1,
+            cycles=3,
+        ),
+        *(0.05, 0.1, BETWEEN),
+    ),
+    "warm_restarts, without end": Row(
+        js.warm_restarts(1.0, period=20, warmup_steps=5), 0.0, None, BETWEEN
+    ),
     "triangular": Row(
         js.triangular(0.1, 1.0, up_steps=10, down_steps=20), 0.1, None, (0.1, 1.0)
     ),

@@ -47,7 +47,7 @@ def plain_signature(function):
     """Returns the parameters, without their types."""
     parameters = inspect.signature(function).parameters.values()
     plain = [p.replace(annotation=inspect.Parameter.empty) for p in parameters]
-    return str(inspect.Signature(plain)).replace("curves.", "")
+    return str(inspect.Signature(plain))
 
 
 def table_row(function):
@@ -79,7 +79,7 @@ def shapes():
     """Returns the table of every curve, in Markdown."""
     lines = ["| curve | what it is |", "|---|---|"]
     for curve in curves.Curve.__subclasses__():
-        fields = plain_signature(curve)
+        fields = plain_signature(curve).replace("curves.", "")
         lines.append(f"| `curves.{curve.__name__}{fields}` | {formula(curve)} |")
     return "\n".join(lines)
 

@@ -1,5 +1,7 @@
 """The laws of composition, and what is special to single nodes."""
 
+import fractions
+import itertools
 import math
 
 import chex
@@ -185,7 +187,7 @@ def test_a_staircase_holds_each_value():
 
 @pytest.mark.parametrize("every", [3, 7, 10, 30, 41, 49, 97, 1000])
 def test_a_step_decays_at_each_multiple_of_its_length(every):
-    schedule = js.step_decay(1.0, 0.5, every)
+    schedule = js.step_decay(1.0, factor=0.5, every=every)
     at = every * np.arange(1, 12)
     halves = 0.5 ** np.arange(0, 12)
     chex.assert_trees_all_close(schedule(at), jnp.asarray(halves[1:], float), rtol=1e-6)
@@ -281,3 +283,255 @@ def test_curves_transform_each_other():
 def test_an_exponential_curve_is_straight_in_log_space():
     along = js.ramp(1.0, 0.01, 40, curves.Exponential(0.01))
     same(along, js.exponential(1.0, 0.01, 40), ulps=32)
+
+
+# --- Ahead, powers, and cooldowns that multiply -------------------------------------
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 100])
+def test_a_warmup_one_step_ahead_ends_at_its_length(n):
+    lr = js.ahead(js.linear(0.0, 0.1, n), 1) >> js.cosine(0.1, 0.0, 50)
+    assert lr.duration == n + 50
+    counts = np.arange(n)
+    np.testing.assert_allclose(lr(counts), (counts + 1) / n * 0.1, rtol=2e-7)
+    after = js.cosine(0.1, 0.0, 50)(np.arange(52))
+    chex.assert_trees_all_equal(lr(n + np.arange(52)), after)
+
+
+def test_ahead_is_a_shift_that_is_held():
+    for schedule in (DOWN, js.inverse_sqrt(1.0, 10), UP >> DOWN):
+        same(js.ahead(schedule, 3), js.shift(schedule, 3), ulps=4)
+        assert js.ahead(schedule, 3).duration == schedule.duration
+    chex.assert_trees_all_equal(js.ahead(UP, 50)(STEPS), UP(STEPS + 1000))
+    slope = jax.grad(lambda lr: lr(2.0))(js.ahead(js.linear(0.0, 1.0, 10.0), 1.0))
+    np.testing.assert_allclose(slope.inner.steps, -0.03, rtol=1e-6)
+    np.testing.assert_allclose(slope.steps, 0.1, rtol=1e-6)
+
+
+def test_powers_are_those_of_the_values():
+    near = dict(rtol=4 * EPSILON)
+    np.testing.assert_allclose((DOWN**2)(STEPS), DOWN(STEPS) ** 2, **near)
+    np.testing.assert_allclose((DOWN**UP)(STEPS), DOWN(STEPS) ** UP(STEPS), **near)
+    np.testing.assert_allclose((2.0**DOWN)(STEPS), 2.0 ** DOWN(STEPS), **near)
+    np.testing.assert_allclose(
+        (np.float32(2) ** DOWN)(STEPS), 2.0 ** DOWN(STEPS), **near
+    )
+    assert (DOWN**UP).duration == 25.0
+
+
+@pytest.mark.parametrize(
+    ("base", "exponent", "value", "by_base", "by_exponent"),
+    [
+        (0.0, 2.0, 0.0, 0.0, 0.0),
+        (0.0, 1.0, 0.0, 1.0, 0.0),
+        (0.0, 0.5, 0.0, 0.0, 0.0),
+        (0.0, 0.0, 1.0, 0.0, 0.0),
+        (-0.0, 3.0, 0.0, 0.0, 0.0),
+        (3.0, 2.0, 9.0, 6.0, 9 * math.log(3)),
+        (-3.0, 2.0, 9.0, -6.0, 0.0),
+        (-3.0, 3.0, -27.0, 27.0, 0.0),
+        (-2.0, -1.0, -0.5, -0.25, 0.0),
+        (-2.0, 0.0, 1.0, 0.0, 0.0),
+        (1e-20, 0.5, 1e-10, 5e9, 1e-10 * math.log(1e-20)),
+    ],
+)
+def test_powers_and_their_slopes(base, exponent, value, by_base, by_exponent):
+    def power(base, exponent):
+        return (js.constant(base) ** js.constant(exponent))(0)
+
+    found = jax.jit(jax.value_and_grad(power, argnums=(0, 1)))(base, exponent)
+    expected = value, (by_base, by_exponent)
+    chex.assert_trees_all_close(
+        jax.tree.map(float, found), expected, rtol=32 * EPSILON, atol=0
+    )
+    at = js.linear(-1.0, 1.0, 2.0) ** 2
+    assert [float(jax.grad(at)(t)) for t in (0.5, 1.0, 1.5)] == [-1.0, 0.0, 1.0]
+
+
+def test_a_negative_number_has_no_power_that_is_not_whole():
+    assert math.isnan((js.constant(-2.0) ** 0.5)(0))
+
+
+def test_a_cooldown_may_multiply_a_schedule_that_goes_on():
+    law = js.inverse_sqrt(1.0, 10)
+    lr = js.cooldown(law, 30, 20, end=0.1, join="multiply")
+    steps = np.arange(60)
+    remaining = np.clip((50 - steps) / 20, 0, 1)
+    expected = np.asarray(law(steps)) * remaining + 0.1 * (1 - remaining)
+    np.testing.assert_allclose(lr(steps), expected, rtol=4 * EPSILON)
+    assert lr.duration == 50.0
+    assert lr(50) == lr(70) == jnp.asarray(0.1)
+    with pytest.raises(ValueError, match=r"`Cooldown.join` must be in .*'multiply'"):
+        js.cooldown(law, 30, 20, join="multply")
+
+
+@pytest.mark.parametrize("join", ["hold", "multiply"])
+def test_a_cooldown_ends_at_its_end_even_from_infinity(join):
+    lr = js.cooldown(1.0 / js.linear(1.0, 0.0, 10), 10, 5, 0.1, join=join)
+    assert float(lr(15)) == float(lr(20)) == float(jnp.asarray(0.1))
+    assert math.isinf(lr(12))
+
+
+def test_the_power_scheduler_needs_no_end():
+    given = dict(batch_size=8, tokens_per_step=2**17, warmup_steps=5)
+    endless = js.power_scheduler(0.02, **given)
+    cooled = js.power_scheduler(0.02, decay_steps=20, total_steps=100, **given)
+    assert endless.duration == math.inf
+    chex.assert_trees_all_equal(endless(np.arange(81)), cooled(np.arange(81)))
+    assert endless(1000) > 0
+    with pytest.raises(ValueError, match=r"`decay_steps` needs `total_steps`.*=20"):
+        js.power_scheduler(0.02, decay_steps=20, **given)
+
+
+# --- Warm restarts ------------------------------------------------------------------
+
+
+def begins(period, warmup, longer, count):
+    """The steps at which cycles begin, exactly."""
+    period, warmup, longer = map(fractions.Fraction, (period, warmup, longer))
+    lengths = (warmup + (period - warmup) * longer**cycle for cycle in range(count))
+    return [float(begin) for begin in itertools.accumulate(lengths, initial=0)]
+
+
+@pytest.mark.parametrize(
+    ("period", "warmup", "longer", "cycles"),
+    [
+        (10, 0, 1, 1000),
+        (10, 3, 1, 1000),
+        (1, 0, 1, 3000),
+        (1, 1, 1, 3000),
+        (7, 7, 2, 500),
+        (10, 3, 2, 19),
+        (1000, 1, 3, 8),
+        (8, 3, 1.5, 5),
+        (64, 3, 0.5, 6),
+    ],
+)
+def test_warm_restarts_are_at_their_steps(period, warmup, longer, cycles):
+    steps = np.array(begins(period, warmup, longer, cycles))
+    lr = js.warm_restarts(
+        1.0,
+        period=period,
+        warmup_steps=warmup,
+        period_multiplier=longer,
+        peak_multiplier=0.999,
+        start=0.25,
+    )
+    peaks = 0.999 ** np.arange(len(steps))
+    expected = np.full_like(peaks, 0.25) if warmup else peaks
+    # Shrinking cycles begin between two steps.
+    near = (cycles if longer >= 1 else 64) * EPSILON
+    np.testing.assert_allclose(lr(steps), expected, rtol=near)
+    if period > warmup:
+        at = (steps == np.round(steps)) & (np.arange(len(steps)) < cycles)
+        np.testing.assert_allclose(lr(steps[at] + warmup), peaks[at], rtol=near)
+    if period > warmup + 1 and longer >= 1:
+        # A step before, the decay is nearly over.
+        assert (lr(steps[1:] - 1) < 0.25).all()
+
+
+@pytest.mark.parametrize(("period", "warmup"), [(10 / 9, 0), (31.7, 4.3), (13.1, 1)])
+def test_warm_restarts_of_no_whole_length_are_not_late(period, warmup):
+    cycles = np.arange(300)
+    steps = np.array(
+        [float(cycle * fractions.Fraction(period)) for cycle in range(300)]
+    )
+    lr = js.warm_restarts(1.0, period=period, warmup_steps=warmup)
+    near = steps == np.round(steps)
+    after = np.ceil(steps)
+    since = after - steps
+    decay = period - warmup
+    passed = np.clip((since - warmup) / decay, 0, 1)
+    expected = np.cos(np.pi / 2 * passed) ** 2
+    if warmup:
+        expected = np.where(since < warmup, since / warmup, expected)
+    inside = (since < period - 1e-3) & (cycles > 0) & ~near
+    np.testing.assert_allclose(
+        lr(after[inside]), expected[inside], atol=600 * EPSILON * 300
+    )
+    assert inside.sum() > 200
+
+
+def test_warm_restarts_without_warmup_are_sgdr():
+    given = dict(period=10, period_multiplier=2, peak_multiplier=0.5)
+    for end in (0.0, 0.1):
+        ours = js.warm_restarts(1.0, warmup_steps=0, end=end, cycles=5, **given)
+        assert ours.duration == js.sgdr(1.0, end=end, cycles=5, **given).duration
+        assert float(ours(310)) == float(ours(400)) == float(jnp.asarray(end))
+        assert (ours(np.arange(400)) >= end - EPSILON).all()
+    same(
+        js.warm_restarts(1.0, warmup_steps=0, cycles=5, **given),
+        js.sgdr(1.0, cycles=5, **given),
+        ulps=16,
+    )
+
+
+def test_warm_restarts_last_as_long_as_their_cycles():
+    given = dict(period=10, warmup_steps=4, period_multiplier=2)
+    assert js.warm_restarts(1.0, cycles=3, **given).duration == 10 + 16 + 28
+    assert js.warm_restarts(1.0, cycles=2.5, **given).duration == 10 + 16 + 14
+    assert js.warm_restarts(1.0, **given).duration == math.inf
+    lengths = jax.grad(lambda lr: lr.duration)(js.warm_restarts(1.0, cycles=3, **given))
+    assert lengths.warmup_steps == 3
+    assert lengths.decay_steps == 7
+    with pytest.raises(ValueError, match="`period` must be at least `warmup_steps`"):
+        js.warm_restarts(1.0, period=3, warmup_steps=4)
+
+
+def test_warm_restarts_of_any_number_are_one_small_program():
+    few, many = (
+        js.warm_restarts(1.0, period=10, warmup_steps=4, cycles=cycles)
+        for cycles in (2, 100_000)
+    )
+    programs = [str(jax.make_jaxpr(lambda lr: lr(3))(lr)) for lr in (few, many)]
+    assert programs[0] == programs[1]
+    assert len(programs[0]) < 30_000
+    chex.assert_trees_all_equal(few(np.arange(19)), many(np.arange(19)))
+    assert many(1_000_000) == few(20)
+
+
+@pytest.mark.parametrize("longer", [0.25, 1.0, 3.0])
+@pytest.mark.parametrize("warmup", [0.0, 3.0, 10.0])
+def test_warm_restarts_are_finite_whatever_they_are_given(longer, warmup):
+    lr = js.warm_restarts(
+        1.0,
+        period=10,
+        warmup_steps=warmup,
+        period_multiplier=longer,
+        peak_multiplier=0.0,
+        end=0.1,
+    )
+    steps = jnp.asarray([0.0, 2.0, 3.0, 10.0, 13.5, 16.0, 1e3, 1e6, 1e12])
+    slope = jax.vmap(jax.value_and_grad(lambda lr, t: lr(t), (0, 1)), (None, 0))
+    chex.assert_tree_all_finite(slope(lr, steps))
+
+
+@pytest.mark.parametrize("whole", [10, 30, 77])
+@pytest.mark.parametrize("parts", range(2, 14))
+def test_warm_restarts_at_whole_steps_are_not_late(whole, parts):
+    lr = js.warm_restarts(1.0, period=whole / parts, warmup_steps=0.0)
+    # Rounding may put the restart just before or after, but not a step away.
+    for count in range(1, 6):
+        assert lr(float(count * whole)) > 0.99
+    lr = js.warm_restarts(1.0, period=whole / parts, warmup_steps=0.0, cycles=parts)
+    assert lr(float(whole + 1)) == 0
+
+
+@pytest.mark.parametrize("period", [31.7, 13.1, 10 / 3])
+@pytest.mark.parametrize("longer", [1.0, 1.3, 2.0])
+@pytest.mark.parametrize("cycles", [1, 2, 3, 7])
+def test_warm_restarts_end_at_their_end(period, longer, cycles):
+    lr = js.warm_restarts(
+        0.3,
+        period=period,
+        warmup_steps=1.1,
+        period_multiplier=longer,
+        cycles=cycles,
+    )
+    end = lr.duration
+    assert lr(end + 9) == jax.jit(lr)(end + 9) == 0
+    # Where the end is, hosts and devices may round to neighbouring numbers.
+    assert lr(end) < 1e-10
+    decay = (period - 1.1) * longer ** (cycles - 1)
+    tail = 0.3 * math.sin(math.pi / 2 * 0.01) ** 2
+    np.testing.assert_allclose(lr(end - 0.01 * decay), tail, rtol=0.01)

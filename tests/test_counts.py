@@ -1,5 +1,7 @@
 """Costs that can be counted: equations, traces, compilations and imports."""
 
+import functools
+import operator
 import os
 import subprocess
 import sys
@@ -34,6 +36,50 @@ def count_equations(jaxpr):
     return len(jaxpr.eqns) + sum(map(count_equations, jaxprs))
 
 
+def equations_of(schedule):
+    """Counts those of a program that closes over a schedule, and of one it is given."""
+    closed_over = jax.make_jaxpr(schedule)(7)
+    given = jax.make_jaxpr(lambda schedule, step: schedule(step))(schedule, 7)
+    return count_equations(closed_over.jaxpr), count_equations(given.jaxpr)
+
+
+COUNTED = {
+    "constant": (js.constant(0.1), 1, 6),
+    "linear": (js.linear(0.0, 0.1, 1000), 18, 33),
+    "cosine": (js.cosine(0.1, 0.0, 1000), 24, 39),
+    "polynomial": (js.polynomial(0.1, 0.0, 1000, power=2), 22, 92),
+    "polynomial, with a root": (js.polynomial(0.1, 0.0, 1000, power=1.5), 30, 92),
+    "exponential_decay": (js.ExponentialDecay(0.1, 0.9, 100), 20, 37),
+    "warmup_cosine": (
+        js.warmup_cosine(0.1, warmup_steps=100, total_steps=1000),
+        *(49, 80),
+    ),
+    "wsd": (
+        js.wsd(
+            *(0.1,),
+            warmup_steps=100,
+            decay_steps=200,
+            total_steps=1000,
+            curve=js.curves.Linear(),
+        ),
+        *(49, 85),
+    ),
+    "one_cycle": (js.one_cycle(0.1, total_steps=1000).rate, 59, 86),
+    "sgdr, equal periods": (js.sgdr(0.1, period=100), 43, 406),
+    "sgdr, growing periods": (js.sgdr(0.1, period=100, period_multiplier=2), 66, 406),
+    "staircase": (js.staircase(js.linear(0.1, 0.0, 1000), 10), 33, 79),
+}
+"""Schedules, and how many equations they have: numbers that may only fall."""
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_programs_are_small(name):
+    schedule, closed_over, given = COUNTED[name]
+    counted = equations_of(schedule)
+    assert counted[0] <= closed_over, counted
+    assert counted[1] <= given, counted
+
+
 LONG = {
     "repeat": lambda n: js.repeat(js.cosine(1.0, 0.0, steps=10), n),
     "repeat, scaled": lambda n: js.repeat(
@@ -65,6 +111,37 @@ def test_no_program_grows_with_the_length(name):
         return count_equations(program(LONG[name](n), 7).jaxpr)
 
     assert 0 < count(2) == count(3) == count(23)
+
+
+PIECES = {
+    "piecewise_constant": js.piecewise_constant(
+        np.arange(1.0, 10_000), np.linspace(1.0, 0.0, 10_000)
+    ),
+    "piecewise_linear": js.piecewise_linear(
+        np.arange(10_000.0), np.linspace(1.0, 0.0, 10_000)
+    ),
+    "piecewise_cubic": js.piecewise_cubic(
+        np.arange(10_000.0), np.linspace(1.0, 0.0, 10_000)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PIECES)
+def test_memory_is_that_of_steps_and_pieces_and_not_of_their_product(name):
+    steps = jnp.zeros(100_000)
+    program = jax.jit(PIECES[name]).lower(steps).compile()
+    taken = program.memory_analysis().temp_size_in_bytes
+    assert taken < 16 * 4 * (10_000 + 100_000)
+
+
+def test_a_sum_and_a_chain_grow_by_a_part_at_a_time():
+    def count(whole):
+        return count_equations(jax.make_jaxpr(whole)(7).jaxpr)
+
+    parts = [js.linear(1.0, 0.0, index + 1) for index in range(30)]
+    for make in (js.chain, lambda *some: functools.reduce(operator.add, some)):
+        few, more, most = (count(make(*parts[:size])) for size in (10, 20, 30))
+        assert most - more == more - few < 10 * 40
 
 
 def test_equations_are_counted_within_equations():

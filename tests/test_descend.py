@@ -14,6 +14,8 @@ from jaxsched import domain
 from jaxsched.search.descent import as_train, descend
 from jaxsched.search.descent.coordinates import COORDINATES
 
+from .catalogue import RECIPES
+
 
 EPSILON = float(np.finfo(jnp.result_type(float)).eps)
 KEY = jax.random.key(0)
@@ -141,6 +143,9 @@ DOMAINS = {
     "real": (domain.REAL, [-3.0, 0.0, 1e-6, 1e6]),
     "positive": (domain.POSITIVE, [1e-6, 0.1, 1.0, 1e6]),
     "nonnegative": (domain.NONNEGATIVE, [0.0, 1e-6, 1.0, 1e6]),
+    "factor": (domain.FACTOR, [1e-6, 0.1, 1.0, 1e6]),
+    "multiplier": (domain.MULTIPLIER, [-3.0, 0.0, 1e-6, 1e6]),
+    "decay_rate": (domain.DECAY_RATE, [0.0, 1e-6, 1.0, 1e6]),
     "fraction": (domain.FRACTION, [0.0, 0.3, 0.999, 1.0]),
     "portion": (domain.PORTION, [1e-6, 0.3, 0.999, 1.0]),
     "inside": (domain.INSIDE, [1e-6, 0.3, 0.7, 0.999]),
@@ -192,7 +197,7 @@ def test_every_domain_that_has_numbers_beside_a_number_can_be_moved_in():
 
 
 def test_what_is_at_the_end_of_its_domain_leaves_it():
-    start = js.natural_exponential(0.0, 0.0, end=0.0)
+    start = js.natural_exponential(0.0, rate=0.0, end=0.0)
 
     def train(schedule, key):
         return {"validation": (schedule.rate - 2.0) ** 2 + (schedule.end + 0.5) ** 2}
@@ -478,3 +483,71 @@ def test_errors_say_what_is_wrong_with_starts_metrics_and_tasks():
         as_train(train)
     with pytest.raises(ValueError, match="`segment` must be at least 1, got 0"):
         as_train(task_of(3), segment=0)
+
+
+# --- Every recipe ------------------------------------------------------------------
+
+
+def train_on(schedule, key):
+    """Descent on a curved valley, past the end of most recipes."""
+
+    def step(count, x):
+        return x - 0.05 * schedule(count) * jnp.sin(x) * jnp.array([1.0, 0.1])
+
+    x = jax.lax.fori_loop(0, 110, step, jnp.array([1.0, 2.0]))
+    return {"validation": jnp.sum(x**2)}
+
+
+def sides_of(loss, x):
+    """The slopes on the two sides of a number; none on a side where the loss jumps."""
+    here, size = loss(x), 1e-6 * max(abs(x), 1.0)
+    for step in (size, -size):
+        whole, half = (float(loss(x + part) - here) for part in (step, step / 2))
+        if abs(half) <= 0.8 * abs(whole) + 1e-15:
+            yield (4 * half - whole) / step
+
+
+def is_empty(leaf, path):
+    return path.endswith("steps") and leaf == 0
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_hypergradients_of_every_recipe_agree_with_differences(name):
+    schedule = RECIPES[name].schedule
+    leaves, structure = jax.tree.flatten(schedule)
+    with jax.enable_x64(True):
+
+        @jax.jit
+        def loss(*leaves):
+            return train_on(structure.unflatten(leaves), KEY)["validation"]
+
+        slopes = jax.grad(lambda lr: train_on(lr, KEY)["validation"])(schedule)
+        paths = jax.tree_util.tree_flatten_with_path(slopes)[0]
+        named = {jax.tree_util.keystr(path): np.asarray(x) for path, x in paths}
+        descended = descend(train_on, schedule, leaves=everything, **STILL).gradients
+        for path, slope in descended.items():
+            same = np.reshape(slope, named[path].shape)
+            chex.assert_trees_all_close(same, named[path], rtol=1e-6, atol=1e-9)
+        slopes = [*named.values()]
+        places = [place for place, x in enumerate(leaves) if np.isfinite(x).all()]
+        assert len(descended) == len(places)
+        # A phase of no steps jumps to its end, or does not.
+        places = [
+            place for place in places if not is_empty(leaves[place], [*named][place])
+        ]
+        compared = 0
+        for place in places:
+            slope = slopes[place]
+            for index in np.ndindex(slope.shape):
+
+                def moved(x, place=place, index=index):
+                    leaf = np.array(leaves[place], float)
+                    leaf[index] = x
+                    return loss(*leaves[:place], leaf, *leaves[place + 1 :])
+
+                sides = [*sides_of(moved, np.asarray(leaves[place])[index])]
+                slack = 1e-5 * max([*map(abs, sides), 1e-2])
+                if sides:
+                    assert min(sides) - slack <= slope[index] <= max(sides) + slack
+                compared += len(sides)
+        assert compared

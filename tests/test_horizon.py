@@ -40,6 +40,20 @@ counts = st.integers(1, 10**6)
         ({"epochs": 90, **IMAGENET, "accumulate": 5}, 90 * 1001),
         ({"epochs": 10, **IMAGENET, "accumulate": 4}, 12_513),
         ({"epochs": 2, "dataset_size": 1024, "batch_size": 256}, 8),
+        ({"epochs": 1, "dataset_size": 10_000_001, "batch_size": 10_000_000}, 2),
+        ({"epochs": 1, "dataset_size": 2**53, "batch_size": 2**53 - 1}, 2),
+        ({"epochs": 1, "dataset_size": 0.3, "batch_size": 0.1}, 3),
+        (
+            *(
+                {
+                    "epochs": 3,
+                    "dataset_size": 19_999_999,
+                    "batch_size": 10_000_000,
+                    "drop_last": True,
+                },
+            ),
+            3,
+        ),
         ({"samples": 1e6, "batch_size": 256}, 3906),
         ({"samples": 1e6, "batch_size": 64, "accumulate": 4}, 3906),
         ({"samples": 1281167 * 10, **IMAGENET}, 50_050),

@@ -13,6 +13,8 @@ from jax.sharding import NamedSharding, PartitionSpec
 import jaxsched as js
 from jaxsched import training
 
+from .catalogue import CATALOGUE
+
 
 LR = js.warmup_cosine(0.1, warmup_steps=2, total_steps=8)
 X = jnp.linspace(0.0, 1.0, 8)[:, None]
@@ -177,3 +179,15 @@ def test_the_norm_to_clip_at_is_scheduled():
         updates, state = optimizer.update(jnp.full(1, 10.0), state)
         seen.append(float(updates[0]))
     np.testing.assert_allclose(seen, [1.0, 0.75, 0.5], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_sharded_steps_have_sharded_rates_under_an_explicit_mesh(name):
+    schedule = CATALOGUE[name].schedule
+    mesh = jax.make_mesh((2,), ("x",), axis_types=(jax.sharding.AxisType.Explicit,))
+    expected = schedule(jnp.arange(8))
+    with jax.set_mesh(mesh):
+        steps = jax.device_put(jnp.arange(8), NamedSharding(mesh, PartitionSpec("x")))
+        rates = jax.jit(schedule)(steps)
+    assert rates.sharding.spec == PartitionSpec("x")
+    chex.assert_trees_all_close(np.asarray(rates), np.asarray(expected), rtol=1e-6)

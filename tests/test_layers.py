@@ -71,6 +71,28 @@ def test_labels_serve_as_well():
     assert rates(layers, 0)["embed"][0] == np.float32(0.1)
 
 
+def test_labels_are_those_of_their_paths():
+    rules = {"head": 1.0, "body": 0.1}
+    others = {"z": "body", "y": "body", "x": "body", "w": "head"}
+    params = {"z": 1.0, "y": 1.0, "x": 1.0, "v": 1.0}
+    with pytest.raises(ValueError, match=r"got 4 labels for 4 .*'v', 'w' are only in"):
+        training.layerwise(params, LR, rules, labels=others)
+    with pytest.raises(TypeError, match="label of 'v' must be a string, got 3"):
+        training.layerwise(params, LR, rules, labels=others | {"v": 3, "w": None})
+
+
+def test_no_two_parameters_have_one_path():
+    params = {"mlp/w": jnp.ones(2), "mlp": {"w": jnp.ones(2)}}
+    rules = {"mlp/w": 1.0}
+    with pytest.raises(ValueError, match="more than one has the path 'mlp/w'"):
+        training.layerwise(params, LR, rules)
+    with pytest.raises(ValueError, match="more than one has the path 'mlp/w'"):
+        training.by_depth(params, len, decay=0.5)
+    layers = training.layerwise({"mlp/w": jnp.ones(2)}, LR, rules)
+    with pytest.raises(ValueError, match="more than one has the path 'mlp/w'"):
+        training.scale_by_layers(layers).init(params)
+
+
 def test_frozen_means_from_weight_decay_too():
     rules = {"head/.*": 1.0, "layers/0/.*": training.unfreeze(LR, at=2), ".*": 0.0}
     optimizer = optax.chain(
@@ -167,3 +189,16 @@ def test_decay_may_be_independent_of_the_rate():
     assert params.tolist() == [0.125, 0.125]
     with pytest.raises(ValueError, match="must be given the parameters"):
         optimizer.update(jnp.ones(2), state)
+
+
+def test_what_is_not_trained_does_not_decay():
+    optimizer = training.decay_weights(0.5)
+    params = {"w": jnp.ones(2), "frozen": {"a": jnp.ones(2), "b": jnp.ones(2)}}
+    updates = {"w": jnp.zeros(2), "frozen": {"a": None, "b": jnp.zeros(2)}}
+    updates, _ = jax.jit(optimizer.update)(updates, optimizer.init(params), params)
+    assert updates["frozen"]["a"] is None
+    assert updates["w"].tolist() == updates["frozen"]["b"].tolist() == [-0.5, -0.5]
+    updates, _ = optimizer.update(
+        {"w": jnp.zeros(2), "frozen": None}, optimizer.init(params), params
+    )
+    assert updates["frozen"] is None

@@ -280,6 +280,17 @@ def restarts(peak, period, *, longer=1, lower=1) -> Function:
     )
 
 
+def warm_restarts(peak, period, warmup, *, longer=1, lower=1, end=0.0) -> Function:
+    """A warmup and half a cosine again and again: only the cosines are longer."""
+    tops = [end + (peak - end) * lower**cycle for cycle in range(CYCLES)]
+    decays = [(period - warmup) * longer**cycle for cycle in range(CYCLES)]
+    ways = [
+        ((warmup, ramp(0.0, top, warmup)), (steps, ramp(top, end, steps, cosine)))
+        for top, steps in zip(tops, decays, strict=True)
+    ]
+    return phases(*chain(*ways))
+
+
 def triangles(low, high, up, down, weights=linear, *, lower=1) -> Function:
     """Up and down again and again, each time less high by a factor."""
     tops = [low + (high - low) * lower**cycle for cycle in range(CYCLES)]
@@ -350,12 +361,12 @@ LEAVES = {
         8,
     ),
     "exponential_decay": Row(
-        lambda n, w: js.exponential_decay(0.3, rate=0.5, steps=n),
+        lambda n, w: js.exponential_decay(0.3, factor=0.5, steps=n),
         lambda n, w: lambda t: 0.3 * 0.5 ** (t / n),
         8,
     ),
     "exponential_decay, staircase": Row(
-        lambda n, w: js.exponential_decay(0.3, rate=0.5, steps=n, staircase=True),
+        lambda n, w: js.exponential_decay(0.3, factor=0.5, steps=n, staircase=True),
         lambda n, w: lambda t: 0.3 * 0.5 ** (t // n),
         8,
     ),
@@ -578,25 +589,31 @@ RECIPES = {
     "wsd": Row(
         lambda n, w: js.wsd(0.3, warmup_steps=w, decay_steps=n // 5, total_steps=n),
         lambda n, w: warmed(
-            w, (n - w - n // 5, hold(0.3)), (n // 5, ramp(0.3, 0.0, n // 5, sqrt))
+            w, (n - w - n // 5, hold(0.3)), (n // 5, ramp(0.3, 0.0, n // 5))
         ),
-        8,
+        4,
     ),
-    "wsd, trapezoid": Row(
+    "wsd, 1-sqrt": Row(
         lambda n, w: js.wsd(
             0.3,
             warmup_steps=w,
             decay_steps=n // 5,
             total_steps=n,
-            curve=curves.Linear(),
+            curve=curves.Sqrt(),
         ),
         lambda n, w: warmed(
-            w, (n - w - n // 5, hold(0.3)), (n // 5, ramp(0.3, 0.0, n // 5))
+            w, (n - w - n // 5, hold(0.3)), (n // 5, ramp(0.3, 0.0, n // 5, sqrt))
         ),
-        4,
+        8,
     ),
     "wsd_s": Row(
-        lambda n, w: js.wsd_s(0.3, warmup_steps=w, period=n, decay_steps=n // 5),
+        lambda n, w: js.wsd_s(
+            0.3,
+            warmup_steps=w,
+            period=n,
+            decay_steps=n // 5,
+            curve=curves.Reciprocal(0.1),
+        ),
         lambda n, w: warmed(
             w,
             *CYCLES
@@ -616,6 +633,7 @@ RECIPES = {
             cooldown_steps=n // 5,
             anneal_steps=n // 7,
             total_steps=n,
+            curve=curves.Cosine(),
         ),
         lambda n, w: warmed(
             w,
@@ -714,6 +732,23 @@ RECIPES = {
     "sgdr, longer and lower": Row(
         lambda n, w: js.sgdr(0.3, period=n, period_multiplier=2, peak_multiplier=0.5),
         lambda n, w: restarts(0.3, n, longer=2, lower=0.5),
+        8,
+    ),
+    "warm_restarts": Row(
+        lambda n, w: js.warm_restarts(0.3, period=n, warmup_steps=w),
+        lambda n, w: warm_restarts(0.3, n, w),
+        8,
+    ),
+    "warm_restarts, longer and lower": Row(
+        lambda n, w: js.warm_restarts(
+            *(0.3,),
+            period=n,
+            warmup_steps=w,
+            period_multiplier=2,
+            peak_multiplier=0.5,
+            end=0.1,
+        ),
+        lambda n, w: warm_restarts(0.3, n, w, longer=2, lower=0.5, end=0.1),
         8,
     ),
     "one_cycle": Row(
@@ -1027,7 +1062,7 @@ OPTAX = {
         optax.cosine_decay_schedule(0.3, N, alpha=0.1, exponent=3.0),
     ),
     "exponential_decay": (
-        js.exponential_decay(0.3, rate=0.5, steps=W),
+        js.exponential_decay(0.3, factor=0.5, steps=W),
         optax.exponential_decay(0.3, W, 0.5),
     ),
     # Its stairs come one step late where `n * (1 / n)` rounds to less than 1.
@@ -1060,7 +1095,7 @@ OPTAX = {
         optax.warmup_cosine_decay_schedule(0.01, 0.3, W, N, 0.02),
     ),
     "warmup, exponential_decay": (
-        js.warmup(js.exponential_decay(0.3, rate=0.5, steps=N), W),
+        js.warmup(js.exponential_decay(0.3, factor=0.5, steps=N), W),
         optax.warmup_exponential_decay_schedule(0.0, 0.3, W, N, 0.5),
     ),
     "sgdr": (

@@ -21,7 +21,7 @@ from .searched import POINTS, STEPS, families, found, of_scores, trial
 SCHEDULES = {
     "linear": js.linear(1.0, 0.0, STEPS),
     "wsd": js.wsd(1.0, warmup_steps=5, decay_steps=20, total_steps=STEPS),
-    "steps": js.step_decay(1.0, 0.5, 10),
+    "steps": js.step_decay(1.0, factor=0.5, every=10),
 }
 
 

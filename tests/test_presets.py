@@ -73,7 +73,7 @@ def test_needs_a_horizon(name):
         FUNCTIONS[name](1000, **NEEDED.get(name, {}))
     with pytest.raises(TypeError, match="missing a required argument: 'horizon'"):
         FUNCTIONS[name]()
-    with pytest.raises(TypeError, match=f"`{name}` got an unexpected keyword"):
+    with pytest.raises(TypeError, match=f"`{name}` got an unexpected argument"):
         FUNCTIONS[name](HORIZONS[name], nonsense=1, **NEEDED.get(name, {}))
 
 

@@ -478,6 +478,14 @@ def test_new_bob_improves_on_zero_by_any_amount_but_none():
     )
 
 
+def test_new_bob_lowers_the_rate_of_what_stays_infinite():
+    metrics = [INF, INF, INF, 3.0, INF, INF, 2.0, -INF, -INF]
+    expected = [1, 0.5, 0.25, 0.25, 0.125, 0.0625, 0.0625, 0.0625, 0.03125]
+    np.testing.assert_array_equal(scales(new_bob(), metrics), expected)
+    states = follow(new_bob(), np.array(metrics))
+    chex.assert_tree_all_finite(jax.tree.map(lambda leaf: leaf[1:], states))
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_nan_is_no_improvement_and_never_kept(name):
     states = follow(KINDS[name], np.array([NAN, 9.0, NAN, 8.0, NAN, 7.0, NAN, NAN]))
@@ -737,30 +745,33 @@ def test_the_state_may_be_donated(name):
 BOUNDS = {"lowest": 0.1, "highest": 2.0}
 
 BAD = [
-    (lambda: plateau(1.5), r"`Plateau.factor` must be a number > 0 and < 1, got 1.5"),
-    (lambda: plateau(patience=-1), "`Plateau.patience` .* >= 0, got -1"),
-    (lambda: plateau(threshold=NAN), "`Plateau.threshold` .* got nan"),
-    (lambda: plateau(floor=2.0), "`Plateau.floor` .* from 0 to 1, got 2.0"),
+    (
+        lambda: plateau(1.5),
+        r"`plateau`: `factor` must be a number > 0 and < 1, got 1.5",
+    ),
+    (lambda: plateau(patience=-1), "`plateau`: `patience` .* >= 0, got -1"),
+    (lambda: plateau(threshold=NAN), "`plateau`: `threshold` .* got nan"),
+    (lambda: plateau(floor=2.0), "`plateau`: `floor` .* from 0 to 1, got 2.0"),
     (lambda: plateau(mode="mim"), "no mode 'mim', did you mean 'min'"),
     (lambda: plateau(threshold_mode="rel"), "no threshold mode 'rel'.*Known: relative"),
     (
         lambda: plateau(convention="pytorch"),
         "no convention 'pytorch', did you mean 'torch'.*Known: torch, keras, optax",
     ),
-    (lambda: new_bob(0.0), "`NewBob.factor` must be a number > 0 and < 1, got 0.0"),
-    (lambda: new_bob(patience=INF), "`NewBob.patience` .* got inf"),
-    (lambda: greedy(lowest=2, highest=3), "`Greedy.lowest` .* at most 1, got 2"),
-    (lambda: greedy(lowest=0.1, highest=0.5), "`Greedy.highest` .* >= 1, got 0.5"),
-    (lambda: greedy(reset_after=0, **BOUNDS), "`Greedy.reset_after` .* > 0.* got 0"),
+    (lambda: new_bob(0.0), "`new_bob`: `factor` must be a number > 0 and < 1, got 0.0"),
+    (lambda: new_bob(patience=INF), "`new_bob`: `patience` .* got inf"),
+    (lambda: greedy(lowest=2, highest=3), "`greedy`: `lowest` .* at most 1, got 2"),
+    (lambda: greedy(lowest=0.1, highest=0.5), "`greedy`: `highest` .* >= 1, got 0.5"),
+    (lambda: greedy(reset_after=0, **BOUNDS), "`greedy`: `reset_after` .* > 0.* got 0"),
     (lambda: greedy(window=0, **BOUNDS), "`Greedy.window` .* >= 1, got 0"),
     (lambda: greedy(mode="least", **BOUNDS), "no mode 'least'"),
-    (lambda: adaptive_kl(0.0, **BOUNDS), "`AdaptiveKL.target` .* > 0, got 0.0"),
-    (lambda: adaptive_kl(0.01, factor=0.5, **BOUNDS), "`AdaptiveKL.factor` .* > 1"),
+    (lambda: adaptive_kl(0.0, **BOUNDS), "`adaptive_kl`: `target` .* > 0, got 0.0"),
+    (lambda: adaptive_kl(0.01, factor=0.5, **BOUNDS), "`adaptive_kl`: `factor` .* > 1"),
     (lambda: adaptive_kl(0.01, tolerance=0.5, **BOUNDS), "tolerance` .* >= 1, got 0.5"),
 ]
 
 WRONG = [
-    (lambda: plateau("half"), "`Plateau.factor` must be a number .* got 'half'"),
+    (lambda: plateau("half"), "`plateau`: `factor` must be a number, got 'half'"),
     (lambda: plateau(patient=3), "Did you mean 'patience'"),
     (lambda: plateau(0.5, 3), "It takes .factor=0.1, "),
     (greedy, "missing a required argument: 'lowest'"),

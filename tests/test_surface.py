@@ -73,6 +73,7 @@ def test_public_names_are_these():
     assert others == {
         "ScheduleLike",
         "as_arrays",
+        "as_function",
         "as_schedule",
         "check",
         "from_config",

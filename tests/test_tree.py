@@ -1,9 +1,15 @@
 """Nodes as pytrees, and how they take bad input."""
 
+import functools
+import json
+import math
+import types
+
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from jax.experimental import checkify
 
@@ -114,39 +120,42 @@ def test_a_subclass_needs_two_methods():
 BAD_INPUT = {
     "a length is negative": (
         lambda: js.cosine(0.1, 0.0, -5),
-        (ValueError, "`Ramp.steps` must be a finite number >= 0, got -5."),
+        (ValueError, "`cosine`: `steps` must be a finite number >= 0, got -5."),
     ),
     "a rate is a string": (
         lambda: js.linear("x", 0, 10),
-        (TypeError, "`Ramp.start` must be a finite number, got 'x'."),
+        (TypeError, "`linear`: `start` must be a number, got 'x'."),
     ),
     "a number in a string is one": (
         lambda: js.linear("3", 0, 10),
-        (TypeError, "`Ramp.start` must be a finite number, got '3'."),
+        (TypeError, "`linear`: `start` must be a number, got '3'."),
     ),
     "a length is NaN": (
         lambda: js.linear(0, 1, float("nan")),
-        (ValueError, "`Ramp.steps` must be a finite number >= 0, got nan."),
+        (ValueError, "`linear`: `steps` must be a number, got nan."),
     ),
     "a length is infinite": (
         lambda: js.linear(0, 1, float("inf")),
-        (ValueError, "`Ramp.steps` must be a finite number >= 0, got inf."),
+        (ValueError, "`linear`: `steps` must be a finite number >= 0, got inf."),
     ),
     "an entry of an array": (
         lambda: js.linear(0.0, 1.0, jnp.asarray([3.0, -3.0])),
-        (ValueError, "`Ramp.steps` must be a finite number >= 0, got Array"),
+        (ValueError, "`linear`: `steps` must be a finite number >= 0, got Array"),
     ),
     "a number is complex": (
         lambda: js.constant(1j),
-        (TypeError, "`Constant.value` must be a finite number, got 1j."),
+        (TypeError, "`constant`: `value` must be a number, got 1j."),
     ),
     "a number is None": (
         lambda: js.constant(None),
-        (TypeError, "`Constant.value` must be a finite number, got None."),
+        (TypeError, "`constant`: `value` must be a number, got None."),
     ),
     "boundaries are unsorted": (
         lambda: js.piecewise_constant([5, 3], [1, 2, 3]),
-        (ValueError, "`PiecewiseConstant.boundaries` must be .* increasing .*[5, 3]."),
+        (
+            ValueError,
+            "`boundaries` must be .* increasing .*[5, 3].",
+        ),
     ),
     "too few values": (
         lambda: js.piecewise_constant([3, 5], [1, 2]),
@@ -158,7 +167,7 @@ BAD_INPUT = {
     ),
     "an empty table": (
         lambda: js.table([]),
-        (TypeError, "`Table.values` must be a non-empty list"),
+        (TypeError, "`table`: `values` must be a non-empty list"),
     ),
     "too few schedules": (
         lambda: js.switch([1.0], [3]),
@@ -182,11 +191,11 @@ BAD_INPUT = {
     ),
     "a misspelt field": (
         lambda: js.Ramp(0.0, 1.0, 3, kurve=curves.Sqrt()),
-        (TypeError, "`Ramp` got an unexpected keyword argument 'kurve'.*'curve'"),
+        (TypeError, "`Ramp` got an unexpected argument 'kurve'.*'curve'"),
     ),
     "too many arguments": (
         lambda: js.noam(512, 4000),
-        (TypeError, "`noam` too many positional arguments.*d_model, warmup_steps"),
+        (TypeError, "`noam` takes at most 0 arguments without.*d_model, warmup_steps"),
     ),
     "phases longer than the whole": (
         lambda: js.warmup_cosine(0.1, warmup_steps=150, total_steps=100),
@@ -194,7 +203,7 @@ BAD_INPUT = {
     ),
     "a class instead of a curve": (
         lambda: js.ramp(0, 1, 3, curves.Cosine),
-        (TypeError, "`Ramp.curve` must be a `Curve`, got <class"),
+        (TypeError, "`ramp`: `curve` must be a `Curve`, got <class"),
     ),
     "a function instead of a schedule": (
         lambda: LR >> (lambda step: step),
@@ -226,9 +235,101 @@ BAD_INPUT = {
     ),
     "a configuration that is none": (
         lambda: js.from_config([1, 2]),
-        (ValueError, "A configuration is a dict with a .type., got"),
+        (ValueError, "A configuration is a mapping with a .type., got"),
+    ),
+    "a configuration without a type": (
+        lambda: js.from_config({"start": 1.0, "end": 0.0}),
+        (ValueError, "needs a .type., got only ['start', 'end']"),
+    ),
+    "a configuration whose type is a list": (
+        lambda: js.from_config({"type": ["Ramp"]}),
+        (ValueError, "`type` must be in .*'Ramp'.* got ['Ramp']."),
+    ),
+    "a configuration of no parts": (
+        lambda: js.from_config({"type": "Chain", "parts": []}),
+        (ValueError, "`Chain.parts` must have at least one schedule, got none."),
+    ),
+    "a configuration of one part that is no list": (
+        lambda: js.from_config({"type": "Sum", "parts": js.to_config(LR)}),
+        (TypeError, "`Sum.parts` must be a list of schedules, got {'type'"),
+    ),
+    "a configuration of numbers for parts": (
+        lambda: js.from_config({"type": "Sum", "parts": [1.0]}),
+        (ValueError, "A configuration is a mapping with a .type., got 1.0"),
+    ),
+    "a configuration of text for a number": (
+        lambda: js.from_config({"type": "Constant", "value": "0.1"}),
+        (TypeError, "`Constant.value` must be a finite number, got '0.1'."),
+    ),
+    "a configuration of a rate that is infinite": (
+        lambda: js.from_config({"type": "Constant", "value": "inf"}),
+        (ValueError, "`Constant.value` must be a finite number, got inf."),
+    ),
+    "a configuration of what is no number": (
+        lambda: js.to_config(jax.tree.map(lambda _: float("nan"), LR)),
+        (TypeError, "`Ramp.start` is no data that a configuration can hold: nan."),
+    ),
+    "a schedule that is too deep for a configuration": (
+        lambda: js.to_config(nested(js.clip, 200)),
+        (ValueError, "at most 200 levels, but the schedule has more."),
     ),
 }
+
+
+def nested(transform, times):
+    schedule = js.constant(1.0)
+    for _ in range(times):
+        schedule = transform(schedule, 0.0, 1.0)
+    return schedule
+
+
+@pytest.mark.parametrize("kind", ["Chain", "Sum", "Product", "Quotient", "Switch"])
+def test_a_configuration_of_no_parts_is_an_error(kind):
+    config = {"type": kind, "parts": []} | (
+        {"boundaries": [1.0]} if kind == "Switch" else {}
+    )
+    with pytest.raises(ValueError, match=f"`{kind}.parts` must have at least one"):
+        js.from_config(config)
+
+
+def test_a_configuration_has_an_end():
+    inside = {"type": "Clip", "low": 0.0, "high": 1.0}
+    # As deep as can be, and as what contains itself, in both kinds of fields.
+    deepest = js.to_config(nested(js.clip, 199))
+    assert js.to_config(js.from_config(deepest)) == deepest
+    for field, wrap in (("inner", lambda x: x), ("parts", lambda x: [x])):
+        kind = "Clip" if field == "inner" else "Chain"
+        looped = dict(inside) if field == "inner" else {"type": kind}
+        looped[field] = wrap(looped)
+        deep = js.to_config(LR)
+        for _ in range(10_000):
+            deep = (inside if field == "inner" else {"type": kind}) | {
+                field: wrap(deep)
+            }
+        for config in (looped, deep, dict(inside, inner=deepest)):
+            with pytest.raises(ValueError, match="at most 200 levels"):
+                js.from_config(config)
+
+
+def test_a_configuration_is_json_and_any_mapping():
+    lr = js.repeat(js.cosine(1.0, 0.1, 10)) * js.until(js.constant(2.0), 5)
+    config = js.to_config(lr)
+    text = json.dumps(config, allow_nan=False)
+    assert config["parts"][0]["times"] == "inf"
+    chex.assert_trees_all_equal(js.from_config(json.loads(text)), lr)
+    # Files that were written before have the number.
+    before = json.loads(text.replace('"inf"', "Infinity"))
+    chex.assert_trees_all_equal(js.from_config(before), lr)
+    times = jax.tree.map(lambda x: np.array([x, x]), js.repeat(LR))
+    again = js.from_config(json.loads(json.dumps(js.to_config(times))))
+    chex.assert_trees_all_equal(again, times)
+
+    def frozen(value):
+        if isinstance(value, dict):
+            return types.MappingProxyType({k: frozen(v) for k, v in value.items()})
+        return tuple(map(frozen, value)) if isinstance(value, list) else value
+
+    chex.assert_trees_all_equal(js.from_config(frozen(config)), lr)
 
 
 @pytest.mark.parametrize(("mistake", "error"), BAD_INPUT.values(), ids=BAD_INPUT.keys())
@@ -278,6 +379,80 @@ def test_traced_lists_are_vectors():
 
     assert float(rate(4.0, 7.0)) == 7.0
     assert float(rate(6.0, 7.0)) == 1.0
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        LR,
+        js.warmup(js.inverse_sqrt(1.0, 10), 5, join="overlay") * js.repeat(LR),
+        js.ramp(1.0, 0.1, 20, curves.Power(2.0, curves.Cosine())),
+        js.exponential_decay(1.0, factor=0.5, steps=3, staircase=True),
+    ],
+)
+def test_a_program_with_a_schedule_is_exported(schedule):
+    pytest.importorskip("flatbuffers")
+
+    def rates(schedule, step):
+        return schedule(step), 2.0 * schedule
+
+    program = jax.export.export(jax.jit(rates))(schedule, np.arange(30))
+    again = jax.export.deserialize(program.serialize())
+    assert again.in_tree == program.in_tree
+    found, doubled = again.call(schedule, np.arange(30))
+    chex.assert_trees_all_equal(found, jax.jit(rates)(schedule, np.arange(30))[0])
+    assert jax.tree.structure(doubled) == jax.tree.structure(2.0 * schedule)
+
+
+def test_a_function_is_not_exported():
+    pytest.importorskip("flatbuffers")
+    schedule = js.custom(jnp.sin)
+    program = jax.export.export(jax.jit(lambda lr: lr(3)))(schedule)
+    with pytest.raises(TypeError, match=r"A `Custom` of .* cannot be serialized"):
+        program.serialize()
+
+
+def doubled(step, factor=2.0):
+    return factor * step
+
+
+def of(params):
+    return lambda step: params["w"] * step
+
+
+@pytest.mark.parametrize(
+    "close",
+    [
+        lambda w: lambda step: w * step,
+        lambda w: lambda step, w=w: w * step,
+        lambda w: functools.partial(doubled, factor=w),
+        lambda w: functools.partial(doubled, w),
+        lambda w: optax.linear_schedule(w, 0.0, 10),
+        lambda w: optax.join_schedules([optax.linear_schedule(w, 0.0, 10)], []),
+        lambda w: jax.jit(lambda step: w * step),
+        lambda w: js.constant(w).as_function(),
+        lambda w: of({"w": w}),
+    ],
+)
+def test_a_custom_schedule_holds_no_traced_value(close):
+    assert js.custom(close(0.5)).duration == math.inf
+    for transform in (jax.jit, jax.grad):
+        with pytest.raises(TypeError, match=r"`\w+`, a traced value from outside"):
+            transform(lambda w: js.custom(close(w))(3.0))(0.5)
+    given = jax.jit(lambda w: js.custom(lambda step, w: w * step, w=w))(0.5)
+    assert given(3) == 1.5
+
+
+def test_a_class_may_be_defined_again():
+    for high in (1.0, 2.0):
+
+        class Again(js.Schedule):
+            duration = 0.0
+
+            def evaluate(self, t, left):
+                return t + high  # noqa: B023
+
+        assert Again()(0) == high
 
 
 def test_the_catalogue_of_trees_is_open():

@@ -54,9 +54,36 @@ def cosine(total):
 
 def exponential(total):
     return (
-        js.exponential_decay(PEAK, rate=END, steps=total),
+        js.exponential_decay(PEAK, factor=END, steps=total),
         optax.exponential_decay(PEAK, total, END),
         lambda t: PEAK * END ** (t / total),
+    )
+
+
+def factor_near_one(total):
+    factor = 1 - 3 / total
+    return (
+        js.exponential_decay(PEAK, factor=factor, steps=1),
+        optax.exponential_decay(PEAK, 1, factor),
+        lambda t: PEAK * factor**t,
+    )
+
+
+def wsd(total):
+    decay = total // 5
+    return (
+        js.wsd(PEAK, warmup_steps=total // 10, decay_steps=decay, total_steps=total),
+        optax.join_schedules(
+            [
+                optax.linear_schedule(0.0, PEAK, total // 10),
+                optax.constant_schedule(PEAK),
+                optax.linear_schedule(PEAK, 0.0, decay),
+            ],
+            [total // 10, total - decay],
+        ),
+        lambda t: (
+            PEAK * np.minimum(np.minimum(t / (total // 10), (total - t) / decay), 1)
+        ),
     )
 
 
@@ -97,7 +124,16 @@ def steps_of(total):
     return np.unique(np.concatenate([*ends, middle]))
 
 
-FAMILIES = [linear, polynomial, cosine, exponential, warmup_cosine, sgdr]
+FAMILIES = [
+    linear,
+    polynomial,
+    cosine,
+    exponential,
+    factor_near_one,
+    warmup_cosine,
+    wsd,
+    sgdr,
+]
 
 
 @pytest.mark.parametrize("horizon", HORIZONS)

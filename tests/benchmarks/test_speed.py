@@ -6,6 +6,7 @@ Run with `--benchmark-only --benchmark-disable-gc --benchmark-columns=min,median
 import statistics
 import subprocess
 import sys
+import time
 
 import jax
 import jax.numpy as jnp
@@ -52,6 +53,30 @@ def warmup_cosine():
     }
 
 
+def polynomial():
+    return {
+        OURS: lambda: js.polynomial(0.1, 0.0, steps=1000, power=2),
+        OPTAX: lambda: optax.polynomial_schedule(0.1, 0.0, 2, 1000),
+    }
+
+
+def exponential():
+    return {
+        OURS: lambda: js.exponential_decay(0.1, factor=0.9, steps=100),
+        OPTAX: lambda: optax.exponential_decay(0.1, 100, 0.9),
+    }
+
+
+def wsd():
+    parts = (0.0, 0.1, 100), (0.1, 0.1, 1), (0.1, 0.0, 200)
+    return {
+        OURS: lambda: js.wsd(0.1, warmup_steps=100, decay_steps=200, total_steps=1000),
+        OPTAX: lambda: optax.join_schedules(
+            [optax.linear_schedule(*part) for part in parts], [100, 800]
+        ),
+    }
+
+
 def one_cycle():
     return {
         OURS: lambda: js.one_cycle(0.1, total_steps=1000).rate,
@@ -59,13 +84,23 @@ def one_cycle():
     }
 
 
-def sgdr(cycles=4):
+def cycles(growth, period, count):
     cycle = {"init_value": 0.1, "peak_value": 0.1, "warmup_steps": 0}
-    lengths = [{"decay_steps": 100 + 10 * index} for index in range(cycles)]
+    lengths = [{"decay_steps": round(period * growth**i)} for i in range(count)]
     return {
-        OURS: lambda: js.sgdr(0.1, period=100, period_multiplier=1.1, cycles=cycles),
+        OURS: lambda: js.sgdr(
+            0.1, period=period, period_multiplier=growth, cycles=count
+        ),
         OPTAX: lambda: optax.sgdr_schedule([cycle | length for length in lengths]),
     }
+
+
+def sgdr(count=4):
+    return cycles(1.0, 250, count)
+
+
+def growing(count=4):
+    return cycles(2.0, 100, count)
 
 
 def piecewise(pieces=8):
@@ -78,7 +113,18 @@ def piecewise(pieces=8):
     }
 
 
-MAKERS = [linear, cosine, warmup_cosine, one_cycle, sgdr, piecewise]
+MAKERS = [
+    linear,
+    cosine,
+    polynomial,
+    exponential,
+    warmup_cosine,
+    wsd,
+    one_cycle,
+    sgdr,
+    growing,
+    piecewise,
+]
 
 by_schedule = pytest.mark.parametrize("maker", MAKERS, ids=lambda maker: maker.__name__)
 
@@ -133,7 +179,7 @@ def test_dispatch(benchmark, maker, whose):
         measure(benchmark, jax.jit(schedule), step)
 
 
-LONG = [(sgdr, 1), (sgdr, 16), (sgdr, 256), (piecewise, 8), (piecewise, 512)]
+LONG = [(growing, 1), (growing, 16), (sgdr, 256), (piecewise, 8), (piecewise, 512)]
 
 
 @pytest.mark.parametrize(("maker", "length"), LONG)
@@ -146,6 +192,57 @@ def test_compilation(benchmark, maker, length, whose):
         setup=jax.clear_caches,
         rounds=5,
     )
+
+
+# --- Side by side ------------------------------------------------------------------
+
+
+def loop(schedule, steps=1_000_000):
+    """A training loop in which nothing but the rate takes time."""
+
+    def step(number, total):
+        return 0.5 * total + schedule(number)
+
+    run = jax.jit(lambda: jax.lax.fori_loop(0, steps, step, jnp.float32(0.0)))
+    return lambda: jax.block_until_ready(run())
+
+
+def long_table(schedule, steps=10_000_000):
+    run, counts = jax.jit(jax.vmap(schedule)), jnp.arange(steps) % 1000
+    return lambda: jax.block_until_ready(run(counts))
+
+
+def compilation(schedule):
+    def run():
+        jax.clear_caches()
+        jax.jit(schedule).lower(500).compile()
+
+    return run
+
+
+WAYS = {"loop": loop, "table": long_table, "compile": compilation}
+
+
+@by_schedule
+@pytest.mark.parametrize("way", WAYS)
+def test_ratio(benchmark, capsys, maker, way):
+    """In turn with Optax, since the machine may slow down: the ratio of the least."""
+    ours, theirs = (WAYS[way](maker()[whose]()) for whose in (OURS, OPTAX))
+    seconds = {OURS: [], OPTAX: []}
+
+    def both():
+        for whose, run in ((OURS, ours), (OPTAX, theirs)):
+            start = time.perf_counter()
+            run()
+            seconds[whose].append(time.perf_counter() - start)
+
+    both()
+    benchmark.group = f"{way} of {maker.__name__}, both"
+    benchmark.pedantic(both, rounds=7)
+    ratio = min(seconds[OURS][1:]) / min(seconds[OPTAX][1:])
+    benchmark.extra_info["times Optax"] = ratio
+    with capsys.disabled():
+        print(f"\n{maker.__name__:15}{way:>10}{ratio:8.2f} times Optax", end="")
 
 
 # --- Imports -----------------------------------------------------------------------

@@ -27,13 +27,20 @@ def rounded(value):
     return float(np.float32(value)) if isinstance(value, float) else value
 
 
-def torch_factor(rng, base):
-    """A scheduler of PyTorch that only multiplies the rate."""
-    part = rng.choice(["ConstantLR", "LinearLR", "ExponentialLR", "StepLR"])
-    return {
-        "function": part,
-        "arguments": DRAWS["torch"][part](rng) | {"base_lr": base},
-    }
+FACTORS = ["ConstantLR", "LinearLR", "ExponentialLR", "StepLR", "MultiStepLR"]
+FACTORS += ["PolynomialLR"]
+REPLACING = ["LambdaLR", "CosineAnnealingWarmRestarts", "OneCycleLR", "CyclicLR"]
+
+
+def torch_part(rng, function, base):
+    """A scheduler of PyTorch, for an optimizer of that rate."""
+    arguments = DRAWS["torch"][function](rng)
+    given = [part["arguments"] for part in arguments.get("schedulers", ())]
+    for each in [arguments, *given]:
+        # Those two have rates of their own.
+        if "base_lr" in each and "max_lr" not in each:
+            each["base_lr"] = base
+    return {"function": function, "arguments": arguments}
 
 
 def in_sequence(rng):
@@ -52,8 +59,32 @@ def in_sequence(rng):
 
 
 def chained(rng):
+    """Factors, one of them perhaps a cosine, or whatever comes before a replacement."""
     base = rate(rng)
-    return {"base_lr": base, "schedulers": [torch_factor(rng, base) for _ in range(2)]}
+    functions = rng.choices(FACTORS, k=rng.randint(2, 3))
+    if rng.random() < 0.5:
+        functions[rng.randrange(len(functions))] = "CosineAnnealingLR"
+    parts = [torch_part(rng, function, base) for function in functions]
+    for part in parts:
+        part["arguments"].pop("eta_min", None)
+    if rng.random() < 0.3:
+        function = rng.choice(["LambdaLR", "CosineAnnealingWarmRestarts"])
+        parts.append(torch_part(rng, function, base))
+    return {"base_lr": base, "schedulers": parts}
+
+
+def any_chain(rng):
+    """One to four schedulers of any kind: many such chains have no formula."""
+    base = rate(rng)
+    functions = [*DRAWS["torch"], *FACTORS]
+    parts = [
+        torch_part(rng, function, base)
+        for function in rng.choices(functions, k=rng.randint(1, 4))
+    ]
+    for part in parts:
+        if part["function"] == "OneCycleLR":
+            part["arguments"]["total_steps"] = STEPS
+    return {"base_lr": base, "schedulers": parts}
 
 
 def one_cycle(rng):

@@ -1,9 +1,13 @@
 """`jaxsched.compat` keeps all that the core has, and says what it does not take."""
 
+import functools
 import inspect
 import json
 import math
 import pickle
+import subprocess
+import sys
+import types
 
 import chex
 import jax
@@ -40,6 +44,7 @@ FUNCTIONS = {
 }
 every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 first_cases = pytest.mark.parametrize("case", [*CASES.values()][::2], ids=[*CASES][::2])
+NAMES = vars(js) | vars(compat.torch) | {"inf": math.inf}
 TABLES = {"MultiplicativeLR"}
 """What is computed in plain Python, step by step, from lengths that are given."""
 
@@ -121,7 +126,7 @@ def test_is_data(case):
         if "Custom" not in repr(schedule):
             text = json.dumps(js.to_config(schedule))
             copies += [js.from_config(json.loads(text))]
-            copies += [eval(repr(schedule), vars(js) | {"inf": math.inf})]
+            copies += [eval(repr(schedule), NAMES)]
         for copy in copies:
             chex.assert_trees_all_equal(copy, schedule)
 
@@ -171,6 +176,125 @@ def test_a_cycle_may_have_a_scale_of_its_own():
     )
     np.testing.assert_allclose(by_cycle.rate([1, 2, 5, 6]), [0.5, 1.0, 0.25, 0.5])
     np.testing.assert_allclose(by_step.rate([1, 2, 6]), [0.25, 1 / 3, 1 / 7], rtol=1e-6)
+
+
+STEP = compat.torch.StepLR(1.0, 2, gamma=0.1)
+HALF = compat.torch.ExponentialLR(1.0, 0.5)
+ANNEALED = compat.torch.CosineAnnealingLR(1.0, 3)
+CHAINS = {
+    "replaced": ([STEP, compat.torch.LambdaLR(1.0, lambda step: 1.0)], [1.0] * 5),
+    "restarting": (
+        [STEP, compat.torch.CosineAnnealingWarmRestarts(1.0, 2)],
+        [1.0, 0.5, 1.0, 0.5, 1.0, 0.5],
+    ),
+    "cyclic, the first rate as it was": (
+        [HALF, compat.torch.CyclicLR(0.1, 0.5, 2).rate],
+        [1.0, 0.3, 0.5, 0.3, 0.1, 0.3],
+    ),
+    "factors before a cosine": (
+        [HALF, ANNEALED],
+        [1.0, 0.375, 0.0625, 0.0, 0.25, 0.375, 0.25, 0.09375, 0.015625, 0.0, 0.25],
+    ),
+    "factors after a cosine": (
+        [ANNEALED, HALF],
+        [1.0, 0.375, 0.0625, 0.0, 0.125, 0.1875, 0.125, 0.046875, 0.0078125, 0.0],
+    ),
+    "a factor that ends at 0": (
+        [compat.torch.PolynomialLR(1.0, 2), ANNEALED],
+        [1.0, 0.375, 0.0, 0.0, 0.25, 0.75, 1.0, 0.75, 0.25],
+    ),
+}
+
+
+@pytest.mark.parametrize(("parts", "expected"), CHAINS.values(), ids=CHAINS)
+def test_a_chain_does_to_the_rate_what_pytorch_does(parts, expected):
+    # These are PyTorch's own numbers, to nine digits.
+    lr = compat.torch.ChainedScheduler(1.0, parts)
+    rates = values(lr, np.arange(len(expected)))
+    np.testing.assert_allclose(rates, expected, rtol=1e-6, atol=2e-7)
+    slope = jax.grad(lambda lr: values(lr, np.arange(9)).sum())(lr)
+    chex.assert_tree_all_finite(slope)
+
+
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        ([compat.torch.LambdaLR(1.0, lambda step: 1.0), STEP], "`LambdaLR`.*last"),
+        ([compat.torch.CosineAnnealingLR(1.0, 3, 0.1), STEP], "`eta_min`"),
+        ([STEP, compat.torch.CosineAnnealingLR(1.0, 3, 0.1)], "`eta_min`"),
+        ([ANNEALED, HALF, ANNEALED], "Only one `CosineAnnealingLR`"),
+        ([HALF, compat.torch.SWALR(1.0, 0.5)], "`SWALR`.*`swa_lr`"),
+        ([compat.torch.SequentialLR([HALF, HALF], [3]), STEP], "its milestones"),
+        (
+            [compat.torch.ChainedScheduler(1.0, [ANNEALED, HALF]), STEP],
+            "its `CosineAnnealingLR` starts anew",
+        ),
+    ],
+)
+def test_what_is_no_factor_is_not_chained(parts, says):
+    with pytest.raises(ValueError, match=says):
+        compat.torch.ChainedScheduler(1.0, parts)
+    # What a schedule is made by is part of its structure.
+    copies = jax.tree.map(jnp.asarray, parts)
+    with pytest.raises(ValueError, match=says):
+        compat.torch.ChainedScheduler(1.0, copies)
+
+
+def like_pytorch(name, **attributes):
+    """What `from_scheduler` sees of a scheduler of PyTorch."""
+    optimizer = types.SimpleNamespace(param_groups=[{"initial_lr": 1.0}])
+    kind = type(name, (), {"__module__": "torch.optim.lr_scheduler"})
+    scheduler = kind()
+    vars(scheduler).update(optimizer=optimizer, **attributes)
+    return scheduler
+
+
+def test_reads_a_chain():
+    base = {"base_lrs": [1.0]}
+    step = like_pytorch("StepLR", step_size=2, gamma=0.1, **base)
+    half = like_pytorch("ExponentialLR", gamma=0.5, **base)
+    same = like_pytorch("LambdaLR", lr_lambdas=[lambda step: 1.0], **base)
+    # PyTorch takes any function; without a horizon this one cannot be read.
+    branch = like_pytorch(
+        "LambdaLR", lr_lambdas=[lambda step: 1.0 if step else 2.0], **base
+    )
+    sequence = like_pytorch("SequentialLR", _schedulers=[step, half], _milestones=[3])
+
+    def read(*parts):
+        chain = like_pytorch("ChainedScheduler", _schedulers=[*parts])
+        return np.asarray(compat.torch.from_scheduler(chain)[0](np.arange(5)))
+
+    near = functools.partial(np.testing.assert_allclose, rtol=1e-6)
+    near(read(step, same), 1.0)
+    near(read(branch, step, same), 1.0)
+    near(read(step, half), [1.0, 0.5, 0.025, 0.0125, 0.000625])
+    near(read(sequence), [1.0, 1.0, 0.1, 1.0, 0.5])
+    nested = like_pytorch("ChainedScheduler", _schedulers=[half])
+    near(read(step, nested), [1.0, 0.5, 0.025, 0.0125, 0.000625])
+    with pytest.raises(ValueError, match=r"`SequentialLR` cannot be chained.*miles"):
+        read(sequence, half)
+    with pytest.raises(ValueError, match=r"`LambdaLR` cannot be chained.*last"):
+        read(same, step)
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (["StepLR", "ChainedScheduler"], "PyTorch cannot run a `ChainedScheduler`"),
+        (["SequentialLR", "StepLR"], "PyTorch cannot run a `SequentialLR`"),
+        (["ChainedScheduler", "StepLR"], "twice.*ExponentialLR"),
+    ],
+)
+def test_what_pytorch_cannot_run_in_a_sequence_is_not_read(names, says):
+    inner = like_pytorch("ExponentialLR", gamma=0.5, base_lrs=[1.0])
+    parts = [like_pytorch(names[0], step_size=2, gamma=0.1, base_lrs=[1.0])]
+    parts += [like_pytorch(names[1], step_size=2, gamma=0.1, base_lrs=[1.0])]
+    for part in parts:
+        if type(part).__name__ in ("ChainedScheduler", "SequentialLR"):
+            vars(part).update(_schedulers=[inner], _milestones=[])
+    sequence = like_pytorch("SequentialLR", _schedulers=parts, _milestones=[3])
+    with pytest.raises(ValueError, match=says):
+        compat.torch.from_scheduler(sequence)
 
 
 def test_a_one_cycle_may_leave_the_momentum_alone():
@@ -323,3 +447,11 @@ def test_optax_schedules_join_with_ours():
 def test_says_what_is_wrong(call, error, says):
     with pytest.raises(error, match=says):
         call()
+
+
+def test_a_configuration_names_what_is_not_loaded_yet():
+    config = js.to_config(compat.torch.CosineAnnealingLR(1.0, 3))
+    script = f"import jaxsched as js; print(repr(js.from_config({config!r})))"
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "Annealing(base=1.0, steps=3.0)\n"

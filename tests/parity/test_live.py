@@ -12,8 +12,14 @@ import pytest
 
 from jaxsched.compat.torch import from_scheduler
 
-from .draws import DRAWS, STEPS, drawn
-from .live import optimizer_of, rates_of, schedules_of, torch_scheduler
+from .draws import DRAWS, FACTORS, REPLACING, STEPS, any_chain, drawn, rounded
+from .live import (
+    optimizer_of,
+    rates_of,
+    schedules_of,
+    torch_scheduler,
+    torch_values,
+)
 
 
 pytestmark = pytest.mark.live
@@ -21,6 +27,7 @@ pytestmark = pytest.mark.live
 CALLS = [(peer, function) for peer in DRAWS for function in DRAWS[peer]]
 NEEDS = {"timm": ("timm", "torch"), "transformers": ("transformers", "torch")}
 DRAWN = 50
+MOVING = {"OneCycleLR", "CyclicLR"}
 
 
 @jax.jit
@@ -77,6 +84,92 @@ def test_reads_a_scheduler_wherever_it_is(torch, function):
             np.testing.assert_allclose(
                 read(np.arange(STEPS)), schedule(np.arange(STEPS)), rtol=2e-6, atol=1e-7
             )
+
+
+def has_formula(chain):
+    """Tells whether a chain of PyTorch is a product of factors, or is replaced."""
+    names = []
+    for part in leaves_of(chain):
+        # What comes before a replacement does not count.
+        names = [] if part["function"] in REPLACING else names
+        names.append((part["function"], part["arguments"].get("eta_min", 0.0)))
+    if len(names) == 1:
+        return True
+    factors = {(name, 0.0) for name in [*FACTORS, "MultiplicativeLR"]}
+    cosines = names.count(("CosineAnnealingLR", 0.0))
+    return cosines <= 1 and {*names} <= factors | {("CosineAnnealingLR", 0.0)}
+
+
+def leaves_of(part):
+    if "schedulers" not in part or "milestones" in part:
+        return [part]
+    flat = []
+    for inner in part["schedulers"]:
+        chained = inner["function"] == "ChainedScheduler"
+        flat += leaves_of(inner["arguments"]) if chained else [inner]
+    return flat
+
+
+def test_chains_of_all_schedulers(torch):
+    rng = random.Random(5)
+    exact = jax.config.jax_enable_x64
+    seen = {True: 0, False: 0}
+    for _ in range(300):
+        chain = rounded(any_chain(rng))
+        optimizer, scheduler = torch_scheduler("ChainedScheduler", chain)
+        expected, momenta = map(np.array, torch_values(optimizer, scheduler, STEPS))
+        formula = has_formula(chain)
+        seen[formula] += 1
+        # The rate of the optimizer, which some change, is an argument of ours.
+        flat = {"base_lr": chain["base_lr"], "schedulers": leaves_of(chain)}
+        if not formula:
+            with pytest.raises(ValueError, match="chained"):
+                from_scheduler(scheduler, total_steps=STEPS)
+            with pytest.raises(ValueError, match="chained"):
+                schedules_of("torch", "ChainedScheduler", flat)
+            continue
+        (read,) = from_scheduler(scheduler, total_steps=STEPS)
+        schedules = [read]
+        if not MOVING & {part["function"] for part in flat["schedulers"]}:
+            schedules += schedules_of("torch", "ChainedScheduler", flat)
+        for schedule in schedules:
+            np.testing.assert_allclose(
+                values(schedule, np.arange(STEPS)),
+                expected,
+                rtol=1e-9 if exact else 2e-5,
+                atol=(1e-14 if exact else 2e-7) * abs(expected).max(),
+                err_msg=str(chain),
+            )
+        moving = [part for part in leaves_of(chain) if part["function"] in MOVING]
+        if moving:
+            (read,) = from_scheduler(scheduler, of="momentum", total_steps=STEPS)
+            np.testing.assert_allclose(
+                values(read, np.arange(STEPS)), momenta, rtol=1e-6, err_msg=str(chain)
+            )
+    assert min(seen.values()) > 50
+
+
+@pytest.mark.parametrize("last", ["SWALR", "MultiplicativeLR"])
+def test_reads_what_goes_on_at_the_rate_that_it_finds(torch, last):
+    optimizer = optimizer_of(0.5)
+    schedulers = torch.optim.lr_scheduler
+    parts = [schedulers.ExponentialLR(optimizer, 0.75)]
+    if last == "SWALR":
+        parts.append(torch.optim.swa_utils.SWALR(optimizer, 0.125, anneal_epochs=8))
+    else:
+        parts.append(schedulers.MultiplicativeLR(optimizer, lambda step: 0.5))
+    scheduler = schedulers.SequentialLR(optimizer, parts, [4])
+    (read,) = from_scheduler(scheduler, total_steps=40)
+    expected, _ = torch_values(optimizer, scheduler, 40)
+    np.testing.assert_allclose(read(np.arange(40)), expected, rtol=1e-5)
+
+
+def test_a_frozen_parameter_group_can_be_chained(torch):
+    optimizer = optimizer_of(0.0)
+    schedulers = torch.optim.lr_scheduler
+    parts = [schedulers.StepLR(optimizer, 2), schedulers.ExponentialLR(optimizer, 0.5)]
+    (read,) = from_scheduler(schedulers.ChainedScheduler(parts))
+    assert read([0, 5]).tolist() == [0.0, 0.0]
 
 
 def test_reads_a_schedule_for_each_parameter_group(torch):

@@ -42,7 +42,7 @@ def one_cycle(
     return (
         js.linear(cycle_min_lr, cycle_max_lr, cycle_first_step_size)
         >> js.linear(cycle_max_lr, cycle_min_lr, cycle_second_step_size)
-        >> js.inverse_time(cycle_min_lr, decay_lr_rate, decay_step_size)
+        >> js.inverse_time(cycle_min_lr, rate=decay_lr_rate, steps=decay_step_size)
     )
 
 

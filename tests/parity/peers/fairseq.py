@@ -26,7 +26,7 @@ def fixed(*, lr, warmup_updates=0.0):
 
 def fixed_by_epoch(*, lr, force_anneal, lr_shrink=0.1):
     given = js.delay(js.table(lr), 1)
-    annealed = js.exponential_decay(lr[-1] * lr_shrink, lr_shrink, 1)
+    annealed = js.exponential_decay(lr[-1] * lr_shrink, factor=lr_shrink, steps=1)
     return js.switch([given, js.delay(annealed, force_anneal)], [force_anneal])
 
 

@@ -32,11 +32,11 @@ def cosine(*, start_value, end_value, steps):
 
 
 def exponential(*, start_value, decay, steps):
-    return js.exponential_decay(start_value, decay, steps)
+    return js.exponential_decay(start_value, factor=decay, steps=steps)
 
 
 def polynomial_decay(*, base_value, power, steps):
-    return js.polynomial(base_value, 0.0, steps, power)
+    return js.polynomial(base_value, 0.0, steps, power=power)
 
 
 def multi_step(*, values, milestones, num_updates, steps):
@@ -52,7 +52,7 @@ def step(*, values, steps):
 
 
 def step_with_fixed_gamma(*, base_value, num_decays, gamma, steps):
-    decay = js.step_decay(base_value, gamma, every=steps / (num_decays + 1))
+    decay = js.step_decay(base_value, factor=gamma, every=steps / (num_decays + 1))
     return js.shift(decay, EARLY * steps)
 
 

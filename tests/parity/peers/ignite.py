@@ -90,11 +90,11 @@ def piecewise_linear_state(*, milestones_values):
 
 
 def exp_state(*, initial_value, gamma):
-    return js.shift(js.exponential_decay(initial_value, gamma, 1), 1)
+    return js.shift(js.exponential_decay(initial_value, factor=gamma, steps=1), 1)
 
 
 def step_state(*, initial_value, gamma, step_size):
-    return js.shift(js.step_decay(initial_value, gamma, every=step_size), 1)
+    return js.shift(js.step_decay(initial_value, factor=gamma, every=step_size), 1)
 
 
 def multi_step_state(*, initial_value, gamma, milestones):

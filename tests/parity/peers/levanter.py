@@ -86,7 +86,7 @@ def linear(lr, min_lr, *, decay_steps, **_):
 
 
 def polynomial(lr, min_lr, *, decay_steps, power=2.0, **_):
-    return js.polynomial(lr, min_lr, decay_steps, power)
+    return js.polynomial(lr, min_lr, decay_steps, power=power)
 
 
 def inv(lr, min_lr, *, decay_steps, **_):
@@ -106,7 +106,7 @@ def inv_sqrt_decay(lr, min_lr, *, decay_steps, decay_constant=28.6, **_):
 
 def power(lr, min_lr, *, batch_size, seq_length, a=4.6, b=-0.51, **_):
     first = batch_size * a * (batch_size * seq_length) ** b
-    return js.minimum(js.delay(js.power_law(first, -b, 1.0), 1), lr)
+    return js.minimum(js.delay(js.power_law(first, exponent=-b, timescale=1.0), 1), lr)
 
 
 DECAYS = {

@@ -34,11 +34,11 @@ def multi_step(*, base_lr, milestones, gamma):
 
 
 def exponential(*, base_lr, gamma):
-    return js.exponential_decay(base_lr, gamma, 1)
+    return js.exponential_decay(base_lr, factor=gamma, steps=1)
 
 
 def exponential_decay(*, base_lr, decay_rate, decay_steps):
-    return js.exponential_decay(base_lr, decay_rate, decay_steps)
+    return js.exponential_decay(base_lr, factor=decay_rate, steps=decay_steps)
 
 
 def linear(*, base_lr, end_lr, total_steps):
@@ -46,11 +46,11 @@ def linear(*, base_lr, end_lr, total_steps):
 
 
 def polynomial(*, base_lr, end_lr, total_steps, power):
-    return js.polynomial(base_lr, end_lr, total_steps, power)
+    return js.polynomial(base_lr, end_lr, total_steps, power=power)
 
 
 def polynomial_decay(*, start_lr, end_lr, total_steps, power):
-    return js.polynomial(start_lr, end_lr, total_steps, power)
+    return js.polynomial(start_lr, end_lr, total_steps, power=power)
 
 
 def cosine(*, base_lr, min_lr, total_steps):

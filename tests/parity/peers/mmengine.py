@@ -37,16 +37,16 @@ def linear(*, lr, start_factor=1 / 3, end_factor=1.0, begin=0.0, end):
 
 
 def poly(*, lr, eta_min=0.0, power=1.0, begin=0.0, end):
-    decay = js.polynomial(lr, eta_min, end - begin - 1, power)
+    decay = js.polynomial(lr, eta_min, end - begin - 1, power=power)
     return within(decay, lr, begin, end)
 
 
 def exponential(*, lr, gamma, begin=0.0, end=NEVER):
-    return within(js.exponential_decay(lr, gamma, 1), lr, begin, end)
+    return within(js.exponential_decay(lr, factor=gamma, steps=1), lr, begin, end)
 
 
 def step(*, lr, step_size, gamma=0.1, begin=0.0, end=NEVER):
-    return within(js.step_decay(lr, gamma, every=step_size), lr, begin, end)
+    return within(js.step_decay(lr, factor=gamma, every=step_size), lr, begin, end)
 
 
 def multi_step(*, lr, milestones, gamma=0.1, begin=0.0, end=NEVER):

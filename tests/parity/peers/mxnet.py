@@ -33,7 +33,7 @@ def factor(
     warmup_begin_lr=0.0,
     warmup_mode="linear",
 ):
-    decay = js.delay(js.step_decay(base_lr, factor, every=step), 1)
+    decay = js.delay(js.step_decay(base_lr, factor=factor, every=step), 1)
     warm = warmup(base_lr, warmup_steps, warmup_begin_lr, warmup_mode)
     return js.switch([warm, js.maximum(decay, stop_factor_lr)], [warmup_steps])
 
@@ -64,7 +64,9 @@ def poly(
     warmup_mode="linear",
 ):
     warm = warmup(base_lr, warmup_steps, warmup_begin_lr, warmup_mode)
-    return warm >> js.polynomial(base_lr, final_lr, max_update - warmup_steps, pwr)
+    return warm >> js.polynomial(
+        base_lr, final_lr, max_update - warmup_steps, power=pwr
+    )
 
 
 def cosine(

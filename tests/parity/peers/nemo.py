@@ -58,7 +58,9 @@ def noam_annealing(*, lr, d_model, warmup_steps, min_lr=0.0):
 def noam_hold_annealing(
     *, lr, warmup_steps, max_steps, hold_steps=0.0, decay_rate=0.5, min_lr=0.0
 ):
-    decay = js.maximum(js.power_law(lr, decay_rate, timescale=warmup_steps), min_lr)
+    decay = js.maximum(
+        js.power_law(lr, exponent=decay_rate, timescale=warmup_steps), min_lr
+    )
     held = warmed(lr, warmup_steps) >> js.constant(lr, hold_steps) >> decay
     return ended(held, max_steps, min_lr)
 
@@ -107,9 +109,9 @@ def polynomial_hold_decay_annealing(
     """With no `hold_steps` it arrives `warmup_steps` too soon."""
     rest = max_steps - warmup_steps
     if hold_steps is None:
-        decay = js.polynomial(lr, min_lr, rest, power)
+        decay = js.polynomial(lr, min_lr, rest, power=power)
         return js.switch([warmed(lr, warmup_steps), decay], [warmup_steps + 1])
-    decay = js.polynomial(lr, min_lr, rest - hold_steps, power)
+    decay = js.polynomial(lr, min_lr, rest - hold_steps, power=power)
     return warmed(lr, warmup_steps) >> js.constant(lr, hold_steps) >> decay
 
 

@@ -39,7 +39,7 @@ def wsd(*, initial_lr, t_max, warmup, decay, warmup_min_lr=0.0, decay_min_lr=0.0
 def power_lr(
     *, initial_lr, t_max, warmup, decay, b=-0.51, warmup_min_lr=0.0, decay_min_lr=0.0
 ):
-    law = js.power_law(initial_lr, -b, timescale=warmup)
+    law = js.power_law(initial_lr, exponent=-b, timescale=warmup)
     warmed = js.linear(warmup_min_lr, initial_lr, warmup) >> law
     return js.cooldown(warmed, at=t_max - decay, steps=decay, end=decay_min_lr)
 

@@ -29,19 +29,19 @@ def piecewise_decay(*, boundaries, values):
 
 
 def natural_exp_decay(*, learning_rate, gamma):
-    return js.natural_exponential(learning_rate, gamma)
+    return js.natural_exponential(learning_rate, rate=gamma)
 
 
 def inverse_time_decay(*, learning_rate, gamma):
-    return js.inverse_time(learning_rate, gamma, 1)
+    return js.inverse_time(learning_rate, rate=gamma, steps=1)
 
 
 def exponential_decay(*, learning_rate, gamma):
-    return js.exponential_decay(learning_rate, gamma, 1)
+    return js.exponential_decay(learning_rate, factor=gamma, steps=1)
 
 
 def step_decay(*, learning_rate, step_size, gamma=0.1):
-    return js.step_decay(learning_rate, gamma, every=step_size)
+    return js.step_decay(learning_rate, factor=gamma, every=step_size)
 
 
 def multi_step_decay(*, learning_rate, milestones, gamma=0.1):
@@ -52,9 +52,9 @@ def polynomial_decay(
     *, learning_rate, decay_steps, end_lr=1e-4, power=1.0, cycle=False
 ):
     if not cycle:
-        return js.polynomial(learning_rate, end_lr, decay_steps, power)
+        return js.polynomial(learning_rate, end_lr, decay_steps, power=power)
     ends = [decay_steps * count for count in range(1, CYCLES + 1)]
-    decays = [js.polynomial(learning_rate, end_lr, end, power) for end in ends]
+    decays = [js.polynomial(learning_rate, end_lr, end, power=power) for end in ends]
     return js.switch(decays, [end + 1 for end in ends[:-1]])
 
 

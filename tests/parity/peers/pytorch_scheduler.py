@@ -72,7 +72,7 @@ def inverse_sqrt(*, lr, warmup_steps):
 
 def power_decay(*, lr, warmup_steps=0.0, alpha=0.5, min_lr=0.0):
     """Its `total_steps` are not used."""
-    decay = js.power_law(lr, alpha, timescale=jnp.maximum(warmup_steps, 1.0))
+    decay = js.power_law(lr, exponent=alpha, timescale=jnp.maximum(warmup_steps, 1.0))
     return js.linear(0.0, lr, warmup_steps) >> js.maximum(decay, min_lr)
 
 
@@ -159,15 +159,11 @@ def cosine_annealing_warmup_restarts(
 ):
     """The whole cycles grow, their warmups do not; all start at `min_lr`."""
     lengths = [first_cycle_steps * cycle_mult**cycle // 1 for cycle in range(CYCLES)]
+    peaks = [max_lr * gamma**cycle for cycle in range(CYCLES)]
     cycles = [
-        js.warmup_cosine(
-            max_lr * gamma**cycle,
-            warmup_steps=warmup_steps,
-            total_steps=length,
-            start=min_lr,
-            end=min_lr,
-        )
-        for cycle, length in enumerate(lengths)
+        js.linear(min_lr, peak, warmup_steps)
+        >> js.cosine(peak, min_lr, length - warmup_steps)
+        for peak, length in zip(peaks, lengths, strict=True)
     ]
     return js.chain(*(js.switch([min_lr, cycle], [1]) for cycle in cycles))
 

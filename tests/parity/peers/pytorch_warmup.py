@@ -22,7 +22,7 @@ def linear_warmup(*, warmup_period):
 
 
 def exponential_warmup(*, warmup_period):
-    return js.shift(js.natural_exponential(0.0, 1 / warmup_period, end=1.0), 1)
+    return js.shift(js.natural_exponential(0.0, rate=1 / warmup_period, end=1.0), 1)
 
 
 def untuned_linear_warmup(*, beta2):

@@ -31,7 +31,7 @@ def constant(ratio, *, base_learning_rate, **_):
 
 
 def polynomial(ratio, *, decay_steps, end_factor, power, **_):
-    return ratio * js.polynomial(1.0, end_factor, decay_steps, power)
+    return ratio * js.polynomial(1.0, end_factor, decay_steps, power=power)
 
 
 def piecewise_constant(ratio, *, decay_events, decay_factors, **_):
@@ -52,11 +52,13 @@ def rsqrt_decay(ratio, *, timescale=10_000, warmup_steps=0.0, **_):
 
 
 def decay_every(ratio, *, steps_per_decay, decay_factor, **_):
-    return ratio * js.step_decay(1.0, decay_factor, steps_per_decay)
+    return ratio * js.step_decay(1.0, factor=decay_factor, every=steps_per_decay)
 
 
 def exponential_decay(ratio, *, decay_steps, decay_rate, staircase=False, **_):
-    return ratio * js.exponential_decay(1.0, decay_rate, decay_steps, staircase)
+    return ratio * js.exponential_decay(
+        1.0, factor=decay_rate, steps=decay_steps, staircase=staircase
+    )
 
 
 def cosine_decay(
