@@ -15,15 +15,8 @@ import jax
 import jax.numpy as jnp
 
 from .domain import ABOVE_ONE, PORTION, POSITIVE, REAL
-from .numerics import (
-    carried,
-    fixed,
-    geometric_sum,
-    growth,
-    positive,
-    powers,
-    where,
-)
+from .numerics import carried, fixed, positive, where
+from .powers import geometric_sum, growth, powers
 from .tree import Tree, child, hyper
 from .types import Scalar
 

@@ -23,8 +23,6 @@ from .domain import NONNEGATIVE
 from .errors import echoes
 from .hyperparameters import is_concrete
 from .numerics import (
-    LATEST,
-    Digits,
     as_float,
     as_steps,
     as_time,
@@ -36,10 +34,10 @@ from .numerics import (
     longest,
     nearest,
     remaining,
-    sharded,
     where,
 )
-from .tree import Tree, child, hyper, hypers
+from .programs import dispatched, exact_leaves, inlined, lost_by, packed, shaped
+from .tree import Tree, child, hyper
 from .types import Scalar
 
 
@@ -103,9 +101,9 @@ class Schedule(Tree):
             # Part of a larger program, which may know some of the numbers.
             here = tuple(leaf if known(leaf) else None for leaf in leaves)
             others = [leaf for leaf in leaves if not known(leaf)]
-            value: jax.Array = _inlined(structure, here, self._end)(others, step)
+            value: jax.Array = inlined(structure, here, self._end)(others, step)
             return value
-        rate: jax.Array = _dispatched(structure)(self._on_device, step)
+        rate: jax.Array = dispatched(structure)(self._on_device, step)
         return rate
 
     @functools.cached_property
@@ -117,8 +115,8 @@ class Schedule(Tree):
         """
         leaves, structure = jax.tree.flatten(self)
         if all(isinstance(leaf, float) for leaf in leaves):
-            lost = [_lost(leaves[index]) for index in _exact_leaves(structure)]
-            return _packed(structure), np.array([*leaves, *lost, self._end, 0.0])
+            lost = [lost_by(leaves[index]) for index in exact_leaves(structure)]
+            return packed(structure), np.array([*leaves, *lost, self._end, 0.0])
         return None
 
     @functools.cached_property
@@ -132,7 +130,7 @@ class Schedule(Tree):
     def _on_device(self) -> list[Any]:
         """The leaves, and what rounding takes from some: vectors are copied once."""
         leaves, structure = jax.tree.flatten(self)
-        lost = [_lost(leaves[index]) for index in _exact_leaves(structure)]
+        lost = [lost_by(leaves[index]) for index in exact_leaves(structure)]
         end = [] if self._end is None else [self._end]
         dtype = jnp.result_type(float)
         with jax.ensure_compile_time_eval():
@@ -250,96 +248,6 @@ def _in_steps(duration: Callable[[Any], Scalar]) -> Callable[[Any], Scalar]:
         return steps
 
     return whole
-
-
-# A schedule is evaluated by one of three programs, each made once for a structure. They
-# differ in what they know: a part of a larger program knows the numbers that are not
-# traced; one that is dispatched takes all of them, so that others cost no compilation.
-
-
-@functools.lru_cache(maxsize=1024)
-def _inlined(
-    structure: Any, numbers: tuple[float | None, ...], duration: float | None
-) -> Callable[..., Any]:
-    """A program of the other leaves and the step, which leaves no trace in a larger."""
-
-    @functools.partial(jax.jit, inline=True)
-    def value(others: list[Any], step: ArrayLike) -> jax.Array:
-        rest = map(as_float, others)
-        leaves = [next(rest) if number is None else number for number in numbers]
-        return _evaluated(structure.unflatten(leaves), step, duration)
-
-    return value
-
-
-@functools.lru_cache
-def _dispatched(structure: Any) -> Callable[[list[Any], ArrayLike], jax.Array]:
-    """A program of all leaves, what rounding took from some, and the step."""
-
-    @functools.partial(jax.jit, inline=True)
-    def value(numbers: list[Any], step: ArrayLike) -> jax.Array:
-        return _given(structure, [*map(as_float, numbers)], step)
-
-    return value
-
-
-@functools.lru_cache
-def _packed(structure: Any) -> Callable[[np.ndarray], jax.Array]:
-    """The same, of one array."""
-
-    @functools.partial(jax.jit, inline=True)
-    def value(numbers: jax.Array) -> jax.Array:
-        *leaves, step = as_float(numbers)
-        return _given(structure, leaves, step)
-
-    return value
-
-
-def _evaluated(
-    schedule: Schedule, step: ArrayLike, duration: Scalar | None = None
-) -> jax.Array:
-    """The value at a step; where the end is known better than the parts tell, to it."""
-    t, own, left = as_float(step), schedule.duration, None
-    end = own if known(own) or duration is None else duration
-    if end is not own and not is_endless(end):
-        left = remaining(end, fixed(t))
-    if not known(end) or is_endless(end):
-        t = jnp.minimum(t, where(end < math.inf, math.inf, LATEST))
-    return shaped(schedule.at(t, left, own), t)
-
-
-def _given(structure: Any, numbers: list[Any], step: ArrayLike) -> jax.Array:
-    """The value, of the leaves, what rounding took of some, and maybe the duration.
-
-    The sum of rounded lengths is not always their rounded sum, at which one asks.
-    """
-    exact, count = _exact_leaves(structure), structure.num_leaves
-    leaves, others = numbers[:count], numbers[count:]
-    wide = jnp.result_type(float) != np.float32
-    for index, low in zip(exact, others, strict=False):
-        leaves[index] = Digits(leaves[index], 0.0 if wide else low)
-    duration = others[len(exact)] if len(others) > len(exact) else None
-    return _evaluated(structure.unflatten(leaves), step, duration)
-
-
-def shaped(value: jax.Array, t: jax.Array) -> jax.Array:
-    """Returns a value for each time; one of a batch of schedules has more axes."""
-    shape = np.broadcast_shapes(value.shape, t.shape)
-    if shape == t.shape and sharded(t):
-        return jnp.broadcast_to(value, shape, out_sharding=jax.typeof(t).sharding)
-    return jnp.broadcast_to(value, shape)
-
-
-@functools.lru_cache
-def _exact_leaves(structure: Any) -> tuple[int, ...]:
-    """Which leaves need more digits than a float32 has: their domains say so."""
-    indices = structure.unflatten(range(structure.num_leaves))
-    return tuple(int(index) for _, index, domain in hypers(indices) if domain.exact)
-
-
-def _lost(leaf: Any) -> Any:
-    """Returns what a float32 loses of a leaf that is on the host."""
-    return 0.0 if isinstance(leaf, jax.Array) else leaf - np.float32(leaf).astype(float)
 
 
 ScheduleLike: TypeAlias = Schedule | Scalar

@@ -30,6 +30,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import jaxsched as js
 from jaxsched.curves import Curve
 
 from .documents import KINDS, constructors
@@ -380,6 +381,63 @@ def check_calls(expression: Expression, random: Random) -> list[Fault]:
     return faults
 
 
+IDENTITIES: dict[str, Callable[[js.Schedule], js.Schedule]] = {
+    "1 * a": lambda a: 1 * a,
+    "a + 0": lambda a: a + 0,
+    "a ** 1": lambda a: a**1,
+    "-1 * -a": lambda a: -1 * -a,
+    "rescale(a, 0, 1)": lambda a: js.rescale(a, 0, 1),
+    "minimum(a, a)": lambda a: js.minimum(a, a),
+    "maximum(a, a)": lambda a: js.maximum(a, a),
+    "stretch(a, 1)": lambda a: js.stretch(a, 1),
+    "stretch(stretch(a, 2), 0.5)": lambda a: js.stretch(js.stretch(a, 2), 0.5),
+    "shift(a, 0)": lambda a: js.shift(a, 0),
+    "delay(a, 0)": lambda a: js.delay(a, 0),
+    "warmup(a, 0)": lambda a: js.warmup(a, 0),
+    "switch([a, a], [3])": lambda a: js.switch([a, a], [min(3, a.duration)]),
+}
+"""What changes nothing."""
+
+IDENTITIES_OF_WHAT_ENDS: dict[str, Callable[[js.Schedule], js.Schedule]] = {
+    "until(a, a.duration)": lambda a: js.until(a, a.duration),
+    "repeat(a, 1)": lambda a: js.repeat(a, 1),
+    "reverse(reverse(a))": lambda a: js.reverse(js.reverse(a)),
+    "delay(a, 3) shifted": lambda a: js.shift(js.delay(a, 3), 3),
+    "a in two parts": lambda a: (
+        js.until(a, a.duration // 2) >> js.shift(a, a.duration // 2)
+    ),
+}
+"""What changes nothing, of whole lengths: seams are moved and moved back."""
+
+
+def check_identities(expression: Expression) -> list[Fault]:
+    """The algebra: what changes nothing has the values and the duration it had."""
+    schedule = built(expression.shape, expression.numbers)
+    changes = dict(IDENTITIES)
+    if expression.whole and 1 <= schedule.duration < 2**20:
+        changes |= IDENTITIES_OF_WHAT_ENDS
+    others = {name: change(schedule) for name, change in changes.items()}
+    steps = expression.steps
+    own, rates = jax.jit(
+        lambda t: (schedule(t), {name: other(t) for name, other in others.items()})
+    )(jnp.asarray(steps, float))
+    faults = []
+    for name, other in others.items():
+        if not same(other.duration, expression.meaning.duration):
+            right = expression.meaning.duration
+            faults.append(
+                Fault(
+                    f"duration of {name}", str(expression), 0.0, other.duration, right
+                )
+            )
+        for place in np.flatnonzero(rates[name] != own):
+            step, seen = steps[place].item(), rates[name][place].item()
+            if expression.close(step) and expression.wrong_value(seen, step, 2.0**-23):
+                right = expression.meaning(mp.mpf(step))
+                faults.append(Fault(name, str(expression), step, seen, right))
+    return faults
+
+
 def same(duration: float, right: Any) -> bool:
     if math.isinf(duration):
         return bool(mp.isinf(right))
@@ -422,6 +480,7 @@ def tried(
         faults += check(shape, expressions, random)
         if seed % 2 == 0:
             faults += check_calls(expressions[0], random)
+            faults += check_identities(expressions[0])
             counts["expressions called"] += 1
         counts["shapes"] += 1
         counts["expressions"] += len(expressions)

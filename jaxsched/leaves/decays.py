@@ -8,21 +8,8 @@ from jax import lax
 from ..domain import DECAY_RATE, FACTOR, NONNEGATIVE, PORTION, POSITIVE
 from ..errors import echoes
 from ..hyperparameters import as_leaf
-from ..numerics import (
-    Digits,
-    at_least,
-    digits,
-    elapsed,
-    expm1,
-    exponential,
-    held,
-    mixed,
-    periods,
-    positive,
-    power,
-    raised,
-    where,
-)
+from ..numerics import at_least, elapsed, held, mixed, periods, positive, where
+from ..powers import Digits, digits, expm1, exponential, power, raised
 from ..schedule import Schedule
 from ..tree import hyper, static
 from ..types import Scalar

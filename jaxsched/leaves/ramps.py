@@ -7,7 +7,8 @@ import jax
 from ..curves import Cosine, Curve, Linear, Power
 from ..domain import NONNEGATIVE, POSITIVE
 from ..errors import echoes, refusal
-from ..numerics import carried, known, mixed, power, progress, where
+from ..numerics import carried, known, mixed, progress, where
+from ..powers import power
 from ..schedule import Schedule
 from ..tree import child, hyper
 from ..types import Scalar

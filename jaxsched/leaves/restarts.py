@@ -17,18 +17,17 @@ from ..numerics import (
     is_endless,
     known,
     last_cycle,
-    lengths_before,
     limited,
     mixed,
     nearest,
     plain,
     positive,
-    power,
     progress,
     remaining,
     scaled,
     where,
 )
+from ..powers import lengths_before, power
 from ..schedule import Schedule
 from ..tree import child, hyper
 from ..types import Scalar

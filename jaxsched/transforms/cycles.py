@@ -20,18 +20,17 @@ from ..numerics import (
     is_endless,
     known,
     last_cycle,
-    lengths_before,
     nearest,
     periods,
     pieces_before,
     plain,
     positive,
-    power,
     scaled,
     slack,
     where,
     whole_part,
 )
+from ..powers import lengths_before, power
 from ..schedule import Schedule, ScheduleLike, as_schedule, require_end
 from ..tree import child, hyper
 from ..types import Scalar
