@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from .numerics import carried, fixed, known, nearest, plain, positive, where
+from .numerics import carried, fixed, is_endless, known, nearest, plain, positive, where
 from .types import Scalar
 
 
@@ -61,6 +61,32 @@ def power(base: Exact, numerator: Any, denominator: Any = 1.0) -> jax.Array:
         return high**exponent
     # The limit holds only where the power itself has become 0.
     return high**exponent * jnp.exp(jnp.minimum(correction, 80.0))
+
+
+GREATEST = math.exp(41.0)
+"""How high a rate may grow without end: 6e17-fold."""
+
+
+def limited_power(base: Exact, numerator: Any, denominator: Any = 1.0) -> jax.Array:
+    """Returns `power`, whose exponent stops before it has grown `GREATEST`-fold.
+
+    So what grows without end is finite at any time, and so are its derivatives.
+    """
+    most = _last_power(abs(digits(base).high))
+    if is_endless(most):
+        return power(base, numerator, denominator)
+    over = fixed(numerator) > most * fixed(denominator)
+    if not known(denominator):
+        denominator = where(over, fixed(denominator), denominator)
+    return power(base, where(over, most * fixed(denominator), numerator), denominator)
+
+
+def _last_power(base: Scalar) -> Scalar:
+    """Returns the last whole power of `base` up to `GREATEST`, however far off."""
+    most = math.log(GREATEST)
+    if known(base):
+        return most // math.log(base) if base > 1 else math.inf
+    return jnp.floor(most / jnp.maximum(jnp.log(fixed(base)), 1e-30))
 
 
 def exponential(rate: Exact, t: Any) -> jax.Array:

@@ -86,6 +86,12 @@ def cosine_curve(u: Real) -> Real:
 # --- Leaves ------------------------------------------------------------------------
 
 
+def grown(factor: Real, count: Real) -> Real:
+    """A power, which stops before it is `exp(41)`-fold."""
+    size = abs(factor)
+    return factor ** (min(count, mp.floor(41 / mp.log(size))) if size > 1 else count)
+
+
 def constant(value: Real, steps: Real = ZERO) -> Meaning:
     return Meaning(steps, lambda t: value, (steps,))
 
@@ -307,7 +313,7 @@ def repeat(
         cycle, begin = cycle_of(t, period, longer, times)
         if cycle is None:
             return ZERO if higher != 1 else inner(period)
-        return higher**cycle * inner((t - begin) / longer**cycle)
+        return grown(higher, cycle) * inner((t - begin) / longer**cycle)
 
     # Where they shrink, more and more restarts are nearer than rounding.
     begins, cycles = [], min(times, 4 if longer >= 1 else 60)
@@ -421,7 +427,7 @@ def wave(low: Real, high: Real, up: Real, down: Real, curve: Curve) -> Meaning:
 def damped(low: Real, high: Real, up: Real, gamma: Real) -> Meaning:
     """A triangle whose height is multiplied by `gamma` with each step."""
     triangle = wave(ZERO, ONE, up, up, linear_curve)
-    law = lambda t: low + (high - low) * gamma**t * triangle(t)  # noqa: E731
+    law = lambda t: low + (high - low) * grown(gamma, t) * triangle(t)  # noqa: E731
     return Meaning(INFINITY, law, triangle.seams)
 
 
@@ -863,13 +869,16 @@ NODES = {
     "repeat, scaled": Word(
         lambda a, n, r, v: js.repeat(a, n, period_multiplier=r, value_multiplier=v),
         repeat,
-        lambda d: [d.count(), d.growth(), d.random.choice([0.5, 1.0, -0.5, 0.0])],
+        lambda d: [d.count(), d.growth(), d.random.choice([0.5, 1.0, -0.5, 0.0, 3.0])],
         "e",
     ),
     "repeat, growing": Word(
         lambda a, r, v: js.repeat(a, period_multiplier=r, value_multiplier=v),
         lambda a, r, v: repeat(a, INFINITY, r, v),
-        lambda d: [d.random.choice([1.0, 1.5, 2.0, 3.0]), d.random.choice([0.5, 1.0])],
+        lambda d: [
+            d.random.choice([1.0, 1.5, 2.0, 3.0]),
+            d.random.choice([0.5, 1.0, 2.0, -1.5]),
+        ],
         "e",
         False,
     ),
@@ -1072,7 +1081,7 @@ RECIPES = {
             *d.rates(2),
             d.some_length(),
             d.growth(),
-            d.random.choice([1.0, 0.5, 0.0]),
+            d.random.choice([1.0, 0.5, 0.0, 2.0]),
             d.count(),
         ],
     ),
@@ -1087,7 +1096,12 @@ RECIPES = {
             cycles=3,
         ),
         lambda p, e, w, n, r, k: warm_restarts(p, n - w, w, r, k, ZERO, e, mp.mpf(3)),
-        lambda d: [*d.rates(2), *d.phases(1), d.growth(), d.random.choice([1.0, 0.5])],
+        lambda d: [
+            *d.rates(2),
+            *d.phases(1),
+            d.growth(),
+            d.random.choice([1.0, 0.5, 2.0]),
+        ],
     ),
     "triangular": Word(
         lambda a, b, n, m: js.triangular(a, b, up_steps=n, down_steps=m),
@@ -1115,7 +1129,12 @@ RECIPES = {
     "exp_range": Word(
         lambda a, b, n, g: js.exp_range(a, b, up_steps=n, gamma=g),
         damped,
-        lambda d: [d.value(), d.value(), d.some_length(), 0.9921875],
+        lambda d: [
+            d.value(),
+            d.value(),
+            d.some_length(),
+            d.random.choice([0.9921875, 1.0078125, 1.5]),
+        ],
         ends=False,
     ),
     "one_cycle": Word(

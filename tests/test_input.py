@@ -109,9 +109,6 @@ def test_whatever_is_traced_is_finite(name):
             for extreme in EXTREMES
         ]
     )
-    if name == "exp_range":
-        # A hundred to the power 60 is no float.
-        batch = batch[batch[:, usual == CALLS[name][1]["gamma"]].max(axis=1) <= 1]
     finite = np.isfinite(np.asarray(at(jnp.asarray(batch, float))))
     wrong = batch[~finite.all(axis=tuple(range(1, finite.ndim)))]
     assert not wrong.size, wrong

@@ -3,13 +3,32 @@
 import math
 
 import jax
+import jax.numpy as jnp
 from jax import lax
 
 from ..domain import DECAY_RATE, FACTOR, NONNEGATIVE, PORTION, POSITIVE
 from ..errors import echoes
 from ..hyperparameters import as_leaf
-from ..numerics import at_least, elapsed, held, mixed, periods, positive, where
-from ..powers import Digits, digits, expm1, exponential, power, raised
+from ..numerics import (
+    at_least,
+    elapsed,
+    fixed,
+    held,
+    known,
+    mixed,
+    periods,
+    positive,
+    where,
+)
+from ..powers import (
+    GREATEST,
+    Digits,
+    digits,
+    expm1,
+    exponential,
+    limited_power,
+    raised,
+)
 from ..schedule import Schedule
 from ..tree import hyper, static
 from ..types import Scalar
@@ -50,8 +69,8 @@ class ExponentialDecay(Endless):
     def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
         if self.staircase:
             count, _, _ = periods(t, self.steps)
-            return self.start * power(self.factor, count)
-        return self.start * power(self.factor, t, self.steps)
+            return self.start * limited_power(self.factor, count)
+        return self.start * limited_power(self.factor, t, self.steps)
 
 
 class NaturalExponential(Endless):
@@ -94,9 +113,16 @@ class PowerLaw(Endless):
         times, bend = elapsed(t, self.timescale), positive(self.bend)
         # A power of a large number is taken of its inverse, lest it overflows.
         late = times > 1
-        law = where(late, times, 1.0) ** -self.exponent
-        bent = raised(where(late, 1 / where(late, times, 1.0), times), bend)
-        return self.start * law * (1 + bent) ** (-self.exponent / bend)
+        long = where(late, times, 1.0)
+        bent = raised(where(late, 1 / long, times), bend)
+        exponent, most = self.exponent, False
+        if not (known(exponent) and exponent >= 0):
+            growth = -exponent * (jnp.log(long) + jnp.log1p(bent) / bend)
+            most = fixed(growth) > math.log(GREATEST)
+            long, bent = where(most, 1.0, long), where(most, 0.0, bent)
+            exponent = where(most, 0.0, exponent)
+        law = long**-exponent * (1 + bent) ** (-exponent / bend)
+        return self.start * where(most, GREATEST, law)
 
 
 class InverseSqrt(Endless):
@@ -266,7 +292,8 @@ def power_law(
 
     Args:
         start: The rate at step 0.
-        exponent: How fast it decays; 1/2 is `inverse_sqrt`, 1 is `inverse_time`.
+        exponent: How fast it decays; 1/2 is `inverse_sqrt`, 1 is `inverse_time`. If it
+            is negative the rate grows, up to 6e17-fold.
         timescale: Until when the rate hardly changes, in steps; positive.
         bend: How sharply the law sets in, positive: in full it is
             `start * (1 + (step / timescale)**bend)**(-exponent / bend)`.

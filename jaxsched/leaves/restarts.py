@@ -27,7 +27,7 @@ from ..numerics import (
     scaled,
     where,
 )
-from ..powers import lengths_before, power
+from ..powers import lengths_before, limited_power
 from ..schedule import Schedule
 from ..tree import child, hyper
 from ..types import Scalar
@@ -88,7 +88,7 @@ class WarmRestarts(Schedule):
         whole = fixed(self.warmup_steps + length)
         rest = where(count >= last, left + cut * whole, whole - fixed(since))
 
-        scale = power(self.peak_multiplier, count)
+        scale = limited_power(self.peak_multiplier, count)
         peak = self.peak * scale + self.end * (1 - scale)
         rising = remaining(self.warmup_steps, fixed(since))
         risen = where(rising > 0, since, self.warmup_steps)

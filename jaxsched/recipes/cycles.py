@@ -47,7 +47,7 @@ def sgdr(
         period_multiplier: How many times as long as the one before each cycle is,
             positive.
         peak_multiplier: How many times as high above `end` as the one before each
-            peak is.
+            peak is, up to 6e17 times the first.
         end: The rate that each cycle nears, and the last one reaches.
         cycles: How many there are; without end if not given.
 
@@ -302,7 +302,8 @@ def exp_range(
         high: What it goes up to, but for the factor.
         up_steps: How many steps the way up takes.
         down_steps: How many steps the way back takes; `up_steps` if not given.
-        gamma: The factor per step, positive, for the distance from `low`.
+        gamma: The factor per step, positive, for the distance from `low`, which
+            grows 6e17-fold at most.
 
     Returns:
         A schedule without end.

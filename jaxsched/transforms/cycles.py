@@ -30,7 +30,7 @@ from ..numerics import (
     where,
     whole_part,
 )
-from ..powers import lengths_before, power
+from ..powers import lengths_before, limited_power
 from ..schedule import Schedule, ScheduleLike, as_schedule, require_end
 from ..tree import child, hyper
 from ..types import Scalar
@@ -104,7 +104,7 @@ class ScaledRepeat(Schedule):
         value = self.inner.inside(since, rest)
         if known(self.value_multiplier) and self.value_multiplier == 1:
             return value
-        return value * power(self.value_multiplier, count)
+        return value * limited_power(self.value_multiplier, count)
 
 
 Cycle: TypeAlias = tuple[jax.Array, jax.Array, jax.Array]
@@ -243,7 +243,8 @@ def repeat(
         period_multiplier: How many times as long as the one before each cycle is,
             positive; they are equally long if not given.
         value_multiplier: How many times as high as the one before each cycle is;
-            they are equally high if not given.
+            they are equally high if not given. None is more than 6e17 times as high
+            as the first.
 
     Returns:
         A schedule of all the cycles. A new one begins *at* its step, and only the
