@@ -168,8 +168,7 @@ class Schedule(Tree):
             return self.evaluate(t, math.inf)
         if left is None:
             left = remaining(duration, fixed(t))
-        left = limited(left, duration)
-        return self.evaluate(where(left <= 0, duration, t), left)
+        return self.evaluate(where(left <= 0, duration, t), limited(left, duration))
 
     def inside(self, t: jax.Array, left: Scalar) -> jax.Array:
         """The same as `at`, of a `t` in [0, duration]."""
@@ -303,7 +302,7 @@ class Chain(Schedule):
             # A part that is over is evaluated at its end, and one that has not begun
             # at its beginning: the value that is not taken is finite, too.
             rest = remaining(begins[index + 1], now)
-            value = where(rest > 0, part.held(since[index], rest), value)
+            value = where(rest <= 0, value, part.held(since[index], rest))
         return value
 
 

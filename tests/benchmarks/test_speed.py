@@ -238,7 +238,7 @@ def test_ratio(benchmark, capsys, maker, way):
 
     both()
     benchmark.group = f"{way} of {maker.__name__}, both"
-    benchmark.pedantic(both, rounds=7)
+    benchmark.pedantic(both, rounds=25)
     ratio = min(seconds[OURS][1:]) / min(seconds[OPTAX][1:])
     benchmark.extra_info["times Optax"] = ratio
     with capsys.disabled():
