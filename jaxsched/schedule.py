@@ -149,20 +149,19 @@ class Schedule(Tree):
         For nodes that evaluate other nodes. `left` is the time until the end, where
         the caller knows it better than `duration - t`: a constant, since derivatives
         go through `t` alone. Where nothing is left, the schedule is at its end, even
-        if `t` was rounded to a time before it; its derivative is that of `t` until
-        the end, and that of the duration after it. Whoever has computed the duration
-        gives that, too.
+        if `t` was rounded to a time before it, and its derivative is that of the
+        duration. Whoever has computed the duration gives that, too.
         """
         t = where(t < 0, 0.0, t)
         duration = self.duration if duration is None else duration
-        if left is None or is_endless(duration):
-            return self.held(t, left, duration)
-        return self._at_end(where(t > duration, duration, t), left, duration)
+        if not (left is None or is_endless(duration)):
+            t = where(t > duration, duration, t)
+        return self.held(t, left, duration)
 
     def held(
         self, t: jax.Array, left: Scalar | None = None, duration: Scalar | None = None
     ) -> jax.Array:
-        """The same, of a `t >= 0`, and with no derivative of `t` at the end itself."""
+        """The same, of a `t` that is at least 0, and not after the end if `left` is."""
         duration = self.duration if duration is None else duration
         if is_endless(duration):
             return self.evaluate(t, math.inf)
@@ -171,13 +170,10 @@ class Schedule(Tree):
         return self.evaluate(where(left <= 0, duration, t), limited(left, duration))
 
     def inside(self, t: jax.Array, left: Scalar) -> jax.Array:
-        """The same as `at`, of a `t` in [0, duration]."""
+        """The same, of a `t` in [0, duration] that keeps its derivative at the end."""
         duration = self.duration
         if is_endless(duration):
             return self.evaluate(t, math.inf)
-        return self._at_end(t, left, duration)
-
-    def _at_end(self, t: jax.Array, left: Scalar, duration: Scalar) -> jax.Array:
         over = where(left <= 0, fixed(duration), fixed(t))
         return self.evaluate(carried(over, t), limited(left, duration))
 
@@ -326,10 +322,9 @@ class Pointwise(Schedule):
         """Returns the combination of two values, elementwise."""
 
     def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
-        end, now = self.duration, fixed(t)
+        end = self.duration
         return functools.reduce(
-            self.combine,
-            (part.at(t, within(part, now, left, end)) for part in self.parts),
+            self.combine, (part.at(*within(part, t, left, end)) for part in self.parts)
         )
 
 
@@ -338,16 +333,19 @@ def is_empty(schedule: Schedule) -> bool:
     return known(schedule.duration) and not schedule.duration
 
 
-def within(part: Schedule, now: jax.Array, left: Scalar, end: Scalar) -> Any:
-    """Returns the time left of a part, in a whole that ends at `end` on the same clock.
+def within(part: Schedule, t: jax.Array, left: Scalar, end: Scalar) -> Any:
+    """Returns the time of a part, and the time left of it: its whole ends at `end`.
 
-    It is that of the whole, to all its digits, if they end together.
+    Where they end together, what is left is that of the whole, to all its digits. At
+    the end, each part is at its own: the largest of equal lengths has a derivative that
+    they share.
     """
-    duration = part.duration
+    duration, now = part.duration, fixed(t)
     if known(duration, end):
-        return left if duration == end else remaining(duration, now)
+        return t, left if duration == end else remaining(duration, now)
     together = fixed(duration) == fixed(end)
-    return where(together, left, remaining(duration, now))
+    own = where(together & (left <= 0), t + (duration - end), t)
+    return carried(now, own), where(together, left, remaining(duration, now))
 
 
 class Sum(Pointwise):

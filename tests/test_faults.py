@@ -63,6 +63,36 @@ def test_parts_that_end_together_keep_their_own_gradients(name):
     chex.assert_trees_all_close(together, apart, rtol=1e-3, atol=1e-6)
 
 
+WITHIN = {
+    "itself": lambda a: a,
+    "ahead": lambda a: js.ahead(a, 2.0),
+    "chain": lambda a: js.linear(0.0, 1.0, 2) >> a,
+    "delay": lambda a: js.delay(a, 2.0),
+    "repeat": lambda a: js.repeat(a, 2),
+    "repeat, scaled": lambda a: js.repeat(a, 2, value_multiplier=0.5),
+    "rescale": lambda a: js.rescale(a, 0.0, 2.0),
+    "shift": lambda a: js.shift(a, 2.0),
+    "stretch": lambda a: js.stretch(a, 2.0),
+    "sum": lambda a: a + a,
+    "warmup": lambda a: js.warmup(a, 2.0, join="overlay"),
+}
+
+
+@pytest.mark.parametrize("within", WITHIN)
+@pytest.mark.parametrize("name", TOGETHER)
+def test_parts_that_have_ended_together_have_no_slopes(name, within):
+    """The last value depends on no length here, and so none has a slope."""
+
+    def rate(first, second, step):
+        return WITHIN[within](TOGETHER[name](first, second))(step)
+
+    with jax.enable_x64(True):
+        slopes = jax.jit(jax.grad(rate, argnums=(0, 1, 2)))
+        for ends in ((10.0, 10.0), (10.5, 10.5)):
+            for step in (25.0, 40.0):
+                chex.assert_trees_all_close(slopes(*ends, step), (0.0, 0.0, 0.0))
+
+
 # --- Without end -------------------------------------------------------------------
 
 WAVE = js.triangular(0.0, 1.0, up_steps=3)

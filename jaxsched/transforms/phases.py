@@ -67,7 +67,7 @@ class Warmup(Schedule):
         if self.join == "overlay":
             t = where(rising > 0, self.steps, t)
             left = where(rising > 0, remaining(self.duration, fixed(self.steps)), left)
-        return self.inner.at(t, within(self.inner, fixed(t), left, self.duration))
+        return self.inner.at(*within(self.inner, t, left, self.duration))
 
 
 class Cooldown(Schedule):
@@ -116,8 +116,8 @@ class Switch(Schedule):
         return longest(last(self.boundaries), self.parts[-1].duration)
 
     def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
-        end, now = self.duration, fixed(t)
-        first, *rest = (part.at(t, within(part, now, left, end)) for part in self.parts)
+        end = self.duration
+        first, *rest = (part.at(*within(part, t, left, end)) for part in self.parts)
         value = first
         for other, begin in zip(rest, as_float(self.boundaries), strict=True):
             value = where(t < begin, value, other)

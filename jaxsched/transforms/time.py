@@ -93,7 +93,7 @@ class Until(Schedule):
         return self.steps
 
     def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
-        return self.inner.at(t, within(self.inner, fixed(t), left, self.steps))
+        return self.inner.at(*within(self.inner, t, left, self.steps))
 
 
 class Stretch(Schedule):
