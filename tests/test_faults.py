@@ -93,6 +93,14 @@ def test_parts_that_have_ended_together_have_no_slopes(name, within):
                 chex.assert_trees_all_close(slopes(*ends, step), (0.0, 0.0, 0.0))
 
 
+@pytest.mark.parametrize("last", [js.linear, js.cosine, js.exponential])
+def test_a_late_short_ramp_between_equal_ends_is_level(last):
+    lr = js.repeat(js.constant(2.0, 16_381.7) >> last(2.0, 2.0, steps=1.15), 6)
+    ends = 16_382.85 * np.arange(1, 7)
+    steps = (ends[:, None] - np.linspace(0.0, 1.2, 50)).ravel()
+    assert abs(np.asarray(lr(steps)) - 2).max() <= 4 * EPSILON
+
+
 # --- Without end -------------------------------------------------------------------
 
 WAVE = js.triangular(0.0, 1.0, up_steps=3)

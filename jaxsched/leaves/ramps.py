@@ -54,8 +54,13 @@ class ExponentialRamp(Schedule):
         return self.steps
 
     def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
-        before = carried(left, self.steps - t)
-        mean = power(self.start, before, self.steps) * power(self.end, t, self.steps)
+        late, before = left <= t, self.steps - t
+        before = where(late, carried(left, before), before)
+        # Both add up to all steps, even if `t` and `left` have lost digits.
+        passed = where(late, self.steps - before, t)
+        mean = power(self.start, before, self.steps) * power(
+            self.end, passed, self.steps
+        )
         return where(left <= 0, self.end, carried(where(t > 0, mean, self.start), mean))
 
 
