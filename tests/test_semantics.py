@@ -52,7 +52,7 @@ from .semantics import (
 
 ULPS = 8
 POINTS = 32
-FEW, MANY = 10, 40
+FEW, MANY = 10, 100
 """How many sets of numbers a shape is given in a short and in a long run."""
 SEED = int(os.environ.get("JAXSCHED_SEED", "0"))
 
@@ -129,23 +129,20 @@ class Expression:
         over = ends and step >= self.meaning.duration * 1.0001
         return bool(step <= 4 * self.latest or over)
 
-    def changed(self) -> Iterator[Callable[[Any], Meaning]]:
-        """The expression as a function of each of its numbers."""
-        for place, own in enumerate(self.numbers):
-            for index, number in enumerate(own):
-                yield (
-                    number,
-                    lambda x, place=place, index=index: meant(
-                        self.shape,
-                        [
-                            [
-                                x if (i, k) == (place, index) else n
-                                for k, n in enumerate(o)
-                            ]
-                            for i, o in enumerate(self.numbers)
-                        ],
-                    ),
-                )
+    @functools.cached_property
+    def changes(self) -> list[tuple[float, Callable[[Any], Meaning]]]:
+        """Each number, and the meaning as a function of it."""
+
+        def changed(place: int, index: int, x: Any) -> Meaning:
+            numbers = [[*own] for own in self.numbers]
+            numbers[place][index] = x
+            return meant(self.shape, numbers)
+
+        return [
+            (number, functools.cache(functools.partial(changed, place, index)))
+            for place, own in enumerate(self.numbers)
+            for index, number in enumerate(own)
+        ]
 
     def tolerance(self, step: float, epsilon: float, *, in_time: bool = True) -> Any:
         """How far a value may be off."""
@@ -169,7 +166,7 @@ class Expression:
                 for seam in near[:3]
                 for sign in (1e-12, -1e-12)
             )
-        for number, change in self.changed():
+        for number, change in self.changes:
             x = mp.mpf(number)
             total += takes(
                 abs(change(x * (1 + sign * unit))(t) - value) for sign in (1, -1)
@@ -320,7 +317,7 @@ def ties_at_0(expression: Expression) -> bool:
 def sides_of(expression: Expression, step: float) -> Iterator[tuple[str, float, Any]]:
     """The slopes of the two sides of the step, and of each number."""
     yield "step", step, slopes(expression.meaning, step)
-    for number, change in expression.changed():
+    for number, change in expression.changes:
         at_step = functools.partial(value_at, change, mp.mpf(step))
         yield f"number {number!r}", number, slopes(at_step, number)
 
