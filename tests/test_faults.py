@@ -101,6 +101,12 @@ def test_a_late_short_ramp_between_equal_ends_is_level(last):
     assert abs(np.asarray(lr(steps)) - 2).max() <= 4 * EPSILON
 
 
+@pytest.mark.parametrize("step", [0.0, 3.0, 10.0, 12.0])
+def test_what_is_clipped_to_one_value_has_no_slope(step):
+    slope = jax.grad(lambda rate: js.clip(js.linear(rate, 0.0, 10), 0.0, 0.0)(step))
+    assert slope(0.0) == slope(1.0) == slope(-1.0) == 0
+
+
 # --- Without end -------------------------------------------------------------------
 
 WAVE = js.triangular(0.0, 1.0, up_steps=3)

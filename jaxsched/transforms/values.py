@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from ..errors import echoes
-from ..numerics import mixed
+from ..numerics import mixed, where
 from ..schedule import Pointwise, Schedule, ScheduleLike, as_schedule, splice
 from ..tree import child, hyper
 from ..types import Scalar
@@ -48,7 +48,10 @@ class Clip(Schedule):
         return self.inner.duration
 
     def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
-        return jnp.clip(self.inner.evaluate(t, left), self.low, self.high)
+        value = self.inner.evaluate(t, left)
+        # Where all three are equal, the mean that JAX takes of ties is no slope.
+        value = where(value < self.low, self.low, value)
+        return where(value < self.high, value, self.high)
 
 
 class Rescale(Schedule):
