@@ -75,10 +75,11 @@ def limited_power(base: Exact, numerator: Any, denominator: Any = 1.0) -> jax.Ar
     most = _last_power(abs(digits(base).high))
     if is_endless(most):
         return power(base, numerator, denominator)
-    over = fixed(numerator) > most * fixed(denominator)
-    if not known(denominator):
-        denominator = where(over, fixed(denominator), denominator)
-    return power(base, where(over, most * fixed(denominator), numerator), denominator)
+    steps = denominator if known(denominator) else positive(denominator)
+    over = fixed(numerator) > most * fixed(steps)
+    if not known(steps):
+        steps = where(over, fixed(steps), steps)
+    return power(base, where(over, most * fixed(steps), numerator), steps)
 
 
 def _last_power(base: Scalar) -> Scalar:

@@ -49,7 +49,7 @@ COUNTED = {
     "cosine": (js.cosine(0.1, 0.0, 1000), 24, 39),
     "polynomial": (js.polynomial(0.1, 0.0, 1000, power=2), 22, 92),
     "polynomial, with a root": (js.polynomial(0.1, 0.0, 1000, power=1.5), 30, 92),
-    "exponential_decay": (js.ExponentialDecay(0.1, 0.9, 100), 20, 52),
+    "exponential_decay": (js.ExponentialDecay(0.1, 0.9, 100), 20, 54),
     "warmup_cosine": (
         js.warmup_cosine(0.1, warmup_steps=100, total_steps=1000),
         *(49, 80),
