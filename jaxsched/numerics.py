@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -92,6 +93,17 @@ class Steps(float):
 def as_steps(x: Any) -> Any:
     """Returns a float that is whole as such, and anything else unchanged."""
     return Steps(x) if isinstance(x, float) and x.is_integer() else x
+
+
+def in_steps(duration: Callable[[Any], Scalar]) -> Callable[[Any], Scalar]:
+    """Makes what is whole a whole number, so that `range(lr.duration)` takes it."""
+
+    @functools.wraps(duration)
+    def whole(self: Any) -> Scalar:
+        steps: Scalar = as_steps(duration(self))
+        return steps
+
+    return whole
 
 
 def where(condition: Any, x: Any, y: Any) -> jax.Array:

@@ -24,10 +24,10 @@ from .errors import echoes
 from .hyperparameters import is_concrete
 from .numerics import (
     as_float,
-    as_steps,
     as_time,
     carried,
     fixed,
+    in_steps,
     is_endless,
     known,
     limited,
@@ -60,7 +60,7 @@ class Schedule(Tree):
         super().__init_subclass__(**kwargs)
         own = vars(cls).get("duration")
         if isinstance(own, property) and own.fget:
-            setattr(cls, "duration", property(_in_steps(own.fget)))  # noqa: B010
+            setattr(cls, "duration", property(in_steps(own.fget)))  # noqa: B010
 
     @property
     @abc.abstractmethod
@@ -232,17 +232,6 @@ class Schedule(Tree):
 
     def __rsub__(self, other: Scalar) -> "Sum":
         return other + -self
-
-
-def _in_steps(duration: Callable[[Any], Scalar]) -> Callable[[Any], Scalar]:
-    """Makes what is whole a whole number, so that `range(lr.duration)` takes it."""
-
-    @functools.wraps(duration)
-    def whole(self: Any) -> Scalar:
-        steps: Scalar = as_steps(duration(self))
-        return steps
-
-    return whole
 
 
 ScheduleLike: TypeAlias = Schedule | Scalar
