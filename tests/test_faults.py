@@ -96,6 +96,13 @@ def test_parts_that_have_ended_together_have_no_slopes(name, within):
                 chex.assert_trees_all_close(slopes(*ends, step), (0.0, 0.0, 0.0))
 
 
+def test_what_was_cut_off_has_the_slopes_that_it_had_there():
+    slopes = jax.grad(
+        lambda steps, length: js.until(js.linear(3.0, 0.0, length), steps)(15.0), (0, 1)
+    )
+    chex.assert_trees_all_close(slopes(10.0, 20.0), (-0.15, 0.075), rtol=1e-5)
+
+
 @pytest.mark.parametrize("last", [js.linear, js.cosine, js.exponential])
 def test_a_late_short_ramp_between_equal_ends_is_level(last):
     lr = js.repeat(js.constant(2.0, 16_381.7) >> last(2.0, 2.0, steps=1.15), 6)
