@@ -72,6 +72,9 @@ COUNTED = {
 """Schedules, and how many equations they have: numbers that may only fall."""
 
 
+@pytest.mark.skipif(
+    jax.__version_info__ < (0, 9, 2), reason="JAX indexes by more equations there"
+)
 @pytest.mark.parametrize("name", COUNTED)
 def test_programs_are_small(name):
     schedule, closed_over, given = COUNTED[name]
