@@ -1313,6 +1313,13 @@ def draw_curve(random: Random, depth: int) -> Shape:
     return Shape(name, tuple(draw_curve(random, 1) for _ in CURVES[name].kids))
 
 
+def words(shape: Shape) -> Iterator[str]:
+    """The words of an expression, from the outermost inwards, as its numbers are."""
+    yield shape.word
+    for kid in shape.kids:
+        yield from words(kid)
+
+
 def draw_numbers(shape: Shape, draw: Draw) -> list[list[float]]:
     """The numbers of each word, from the outermost inwards."""
     own = WORDS[shape.word].draw(draw)

@@ -390,6 +390,29 @@ START = float(np.float32(0.1))
 FACTORS = [0.9999, 1 - 1e-7, 0.97, 0.99999, 1 - 3e-8, 0.5]
 
 
+@pytest.mark.parametrize(
+    ("times", "ratio", "multiplier", "final"),
+    [
+        *[(2.5, ratio, -1.5, -2.25) for ratio in (0.5, 1.0, 3.0)],
+        *[(math.inf, ratio, -1.5, -1.0) for ratio in (1.0, 1.5, 3.0)],
+        (math.inf, 1.0, 0.5, -1.0),
+        (math.inf, 0.5, 0.5, 0.0),
+        (math.inf, 0.5, 1.0, -1.0),
+    ],
+)
+def test_cycles_of_no_steps_are_over_or_never_go_on(times, ratio, multiplier, final):
+    """Whether the program knows the lengths, or is given them."""
+    lr = js.repeat(
+        js.cosine(0.5, -1.0, 0.0),
+        times,
+        period_multiplier=ratio,
+        value_multiplier=multiplier,
+    )
+    steps = jnp.asarray([-1.0, 0.0, 2.0, 1e6])
+    assert lr(steps).tolist() == [final] * 4
+    assert jax.jit(lr)(steps).tolist() == [final] * 4
+
+
 def decays(factor):
     return {
         "exponential_decay": js.exponential_decay(START, factor=factor, steps=1),

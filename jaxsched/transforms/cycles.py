@@ -120,7 +120,7 @@ def _cycle(t: jax.Array, left: Scalar, period: Scalar, times: Scalar) -> Cycle:
     if is_endless(times):
         return _begun(count, period, 0.0), _begun(since, period, 0.0), rest
     last, cut = last_cycle(times)
-    count = _begun(count, period, last)
+    count = _begun(count, period, _last_of_none(times, last))
     final = count >= last
     since = _begun(where(final, t - last * period, since), period, 0.0)
     return (
@@ -135,6 +135,11 @@ def _begun(given: Any, period: Any, otherwise: Any) -> Any:
     if known(period) and period > 0:
         return given
     return where(period > 0, given, otherwise)
+
+
+def _last_of_none(times: Scalar, last: Any) -> Any:
+    """The last cycle where cycles have no steps: the first, if there is no last."""
+    return 0.0 if is_endless(times) else where(times < math.inf, last, 0.0)
 
 
 def _with_cut(left: Any, cut: Any, length: Any) -> Any:
@@ -156,7 +161,7 @@ def _scaled_cycle(
         count, since, rest, length = _listed(t, period, most, ratio)
     else:
         count, since, rest, length = _solved(t, period, most, ratio)
-    count = _begun(count, period, 0.0 if is_endless(times) else last)
+    count = _begun(count, period, _last_of_none(times, last))
     grows = known(ratio) and ratio > 1
     if not (is_endless(times) and grows):
         # If they shrink without end, all of them are over at the end.
