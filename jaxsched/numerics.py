@@ -291,11 +291,15 @@ def nearest(x: Any) -> Any:
     return lax.round(x, lax.RoundingMethod.TO_NEAREST_EVEN)
 
 
-def last_cycle(times: Scalar) -> tuple[jax.Array, jax.Array]:
-    """Returns the number of the last cycle, and which part of it is cut off."""
-    times = where(times < LATEST, times, LATEST)
+def last_cycle(times: Scalar) -> tuple[jax.Array, jax.Array, Any]:
+    """Returns the number of the last cycle, the part cut off, and if there is a last.
+
+    Of cycles without end the number is that of the latest step.
+    """
+    ends: Any = times < LATEST
+    times = where(ends, times, LATEST)
     whole = plain(host(times).ceil(times))
-    return fixed(whole - 1), fixed(whole - times)
+    return fixed(whole - 1), fixed(whole - times), ends
 
 
 def next_multiple(length: Scalar, steps: Scalar) -> Scalar:

@@ -22,6 +22,12 @@ from jaxsched.search.lanes.machine import cores
 # --- Equations ---------------------------------------------------------------------
 
 
+def is_inlined(equation):
+    """Tells whether a call is compiled as if it were written out, as older JAX does."""
+    inline = equation.params.get("inline", False)
+    return getattr(inline, "value", inline) not in (False, "auto")
+
+
 def count_equations(jaxpr):
     """Counts the equations of `jaxpr`, and of all that it calls."""
     inner = jax.tree.leaves(
@@ -33,7 +39,8 @@ def count_equations(jaxpr):
         for param in inner
         if isinstance(param, ClosedJaxpr | Jaxpr)
     ]
-    return len(jaxpr.eqns) + sum(map(count_equations, jaxprs))
+    own = sum(not is_inlined(equation) for equation in jaxpr.eqns)
+    return own + sum(map(count_equations, jaxprs))
 
 
 def equations_of(schedule):

@@ -77,7 +77,7 @@ class WarmRestarts(Schedule):
         return end
 
     def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
-        last, cut = last_cycle(self.times)
+        last, cut, _ = last_cycle(self.times)
         count = jnp.minimum(self._cycle(fixed(t)), last)
         since = t - self._begin(count)
         since = carried(jnp.maximum(fixed(since), 0.0), since)

@@ -89,7 +89,7 @@ class ScaledRepeat(Schedule):
         ratio = positive(ratio)
         ends = self.times <= _most_cycles(ratio)
         times = where(ends, self.times, 1.0)
-        last, _ = last_cycle(times)
+        last, _, _ = last_cycle(times)
         cycles = lengths_before(ratio, last) + (times - last) * ratio**last
         shrinking = ratio < 1
         limit = where(shrinking, 1 / where(shrinking, 1 - ratio, 1.0), math.inf)
@@ -115,31 +115,23 @@ Both times are on the clock of the first cycle.
 
 
 def _cycle(t: jax.Array, left: Scalar, period: Scalar, times: Scalar) -> Cycle:
-    """The cycle at time `t`, when all are equally long."""
+    """The cycle at time `t`, when all are equally long.
+
+    Cycles of no steps are all over, or never go on if there are ever more of them.
+    """
     count, since, rest = periods(t, period)
+    goes_on: Any = period > 0
     if is_endless(times):
-        return _begun(count, period, 0.0), _begun(since, period, 0.0), rest
-    last, cut = last_cycle(times)
-    count = _begun(count, period, _last_of_none(times, last))
+        return where(goes_on, count, 0.0), where(goes_on, since, 0.0), rest
+    last, cut, ends = last_cycle(times)
+    count = where(goes_on, count, where(ends, last, 0.0))
     final = count >= last
-    since = _begun(where(final, t - last * period, since), period, 0.0)
+    since = where(goes_on, where(final, t - last * period, since), 0.0)
     return (
         jnp.minimum(count, last),
         since,
         where(final, _with_cut(left, cut, period), rest),
     )
-
-
-def _begun(given: Any, period: Any, otherwise: Any) -> Any:
-    """What is `given` of a cycle; a cycle of no steps does not begin again."""
-    if known(period) and period > 0:
-        return given
-    return where(period > 0, given, otherwise)
-
-
-def _last_of_none(times: Scalar, last: Any) -> Any:
-    """The last cycle where cycles have no steps: the first, if there is no last."""
-    return 0.0 if is_endless(times) else where(times < math.inf, last, 0.0)
 
 
 def _with_cut(left: Any, cut: Any, length: Any) -> Any:
@@ -155,20 +147,21 @@ def _scaled_cycle(
     The logarithm that solves for its number may be off by one at a restart, so the
     time itself decides.
     """
-    last, cut = last_cycle(times)
+    last, cut, ends = last_cycle(times)
+    goes_on: Any = period > 0
     most: Any = plain(host(ratio, last).minimum(_most_cycles(ratio), last))
     if known(ratio, period, times) and _reached(ratio, period, most) <= MOST_LISTED:
         count, since, rest, length = _listed(t, period, most, ratio)
     else:
         count, since, rest, length = _solved(t, period, most, ratio)
-    count = _begun(count, period, _last_of_none(times, last))
+    count = where(goes_on, count, where(ends, last, 0.0))
     grows = known(ratio) and ratio > 1
     if not (is_endless(times) and grows):
         # If they shrink without end, all of them are over at the end.
         final = count >= last if grows else (count >= last) | (left <= 0)
         count = where(final, last, count)
         rest = where(final, _with_cut(left, cut, fixed(length * period)), rest)
-    return count, _begun(since / length, period, 0.0), rest / fixed(length)
+    return count, where(goes_on, since / length, 0.0), rest / fixed(length)
 
 
 MOST_LISTED = 64
