@@ -7,8 +7,6 @@ and at its end (none, if it has no end). They lie in between, unless the row say
 import math
 from typing import NamedTuple
 
-import jax.numpy as jnp
-
 import jaxsched as js
 from jaxsched import curves
 
@@ -34,8 +32,8 @@ class Row(NamedTuple):
         return max(self.bounds or (self.start, self.end or 0.0))
 
 
-def gaussian(step, peak, width):
-    return peak * jnp.exp(-((step / width) ** 2))
+def bell(step, peak, width):
+    return peak / (1 + (step / width) ** 2)
 
 
 def inverse_node(place):
@@ -90,7 +88,7 @@ LEAVES = {
         js.piecewise_cubic([0, 60], [1.0, 0.1]), 1.0, 0.1
     ),
     "table": Row(js.table(WAVE), 0.5, 0.25, (0.25, 1.0)),
-    "custom": Row(js.custom(gaussian, peak=1.0, width=50), 1.0, None),
+    "custom": Row(js.custom(bell, peak=1.0, width=50), 1.0, None),
     "chebyshev": Row(
         js.chebyshev(0.05, largest=1.0, total_steps=64),
         *(inverse_node(0.5), inverse_node(42.5), (1.0, 20.0), 8),
