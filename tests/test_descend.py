@@ -303,6 +303,17 @@ def test_gradients_of_any_size_are_followed():
     np.testing.assert_allclose(found.schedule.value, 0.5, rtol=0.05)
 
 
+@pytest.mark.parametrize("size", [1e-35, 1e-25, 1e25, 1e35])
+def test_gradients_whose_squares_are_no_floats_are_followed(size):
+    def train(schedule, key):
+        off = (schedule.start - 0.5) ** 2 + (schedule.end - 0.2) ** 2
+        return {"validation": size * off}
+
+    found = descend(train, js.linear(0.3, 0.3, 10), key=KEY)
+    np.testing.assert_allclose(found.schedule.start, 0.5, rtol=0.05)
+    np.testing.assert_allclose(found.schedule.end, 0.2, rtol=0.05)
+
+
 def test_many_iterations_of_any_numbers_are_one_compilation():
     @chex.assert_max_traces(n=1)
     def train(schedule, key):

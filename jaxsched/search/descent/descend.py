@@ -13,7 +13,7 @@ import optax
 from ...domain import Domain
 from ...errors import named
 from ...leaves import cosine
-from ...numerics import as_float
+from ...numerics import as_float, positive
 from .coordinates import Leaf, Which, batched, chosen, leaves_of, units
 from .hypergradient import DERIVATIVES, as_train, is_task
 from .lanes import Lane, Plan, advance, set_off
@@ -209,11 +209,18 @@ def descend(
 def _default_optimizer(iterations: int) -> optax.GradientTransformation:
     """The same one for the same number of steps: it is part of what is compiled."""
     return optax.chain(
-        # Whatever the size of gradients: one in a million may be huge, or all tiny.
+        # Whatever the size of gradients: one in a million may be huge, or all tiny, and
+        # then the squares of which the norm is made are no floats.
+        optax.stateless(_with_a_largest_of_1),
         optax.normalize_by_update_norm(eps=1e-20),
         # With few steps to take, it has to forget soon what was long ago.
         optax.adam(cosine(0.4, 0.0, iterations), b1=0.8, b2=0.9),
     )
+
+
+def _with_a_largest_of_1(gradients: Any, _: Any) -> Any:
+    largest = positive(optax.tree.norm(gradients, ord="inf"))
+    return jax.tree.map(lambda gradient: gradient / largest, gradients)
 
 
 def _require_a_way(
