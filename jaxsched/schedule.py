@@ -312,9 +312,8 @@ class Pointwise(Schedule):
 
     def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
         end = self.duration
-        return functools.reduce(
-            self.combine, (part.at(*within(part, t, left, end)) for part in self.parts)
-        )
+        values = (part.inside(*within(part, t, left, end)) for part in self.parts)
+        return functools.reduce(self.combine, values)
 
 
 def is_empty(schedule: Schedule) -> bool:
@@ -327,14 +326,15 @@ def within(part: Schedule, t: jax.Array, left: Scalar, end: Scalar) -> Any:
 
     Where they end together, what is left is that of the whole, to all its digits. At
     the end, each part is at its own: the largest of equal lengths has a derivative that
-    they share.
+    they share. A part that ends sooner stays there.
     """
     duration, now = part.duration, fixed(t)
-    if known(duration, end):
-        return t, left if duration == end else remaining(duration, now)
+    if known(duration, end) and duration == end:
+        return t, left
     together = fixed(duration) == fixed(end)
-    own = where(together & (left <= 0), t + (duration - end), t)
-    return carried(now, own), where(together, left, remaining(duration, now))
+    rest = where(together, left, remaining(duration, now))
+    own = where(together, carried(now, t + (duration - end)), duration)
+    return where(rest <= 0, own, t), rest
 
 
 class Sum(Pointwise):

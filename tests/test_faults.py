@@ -96,6 +96,44 @@ def test_parts_that_have_ended_together_have_no_slopes(name, within):
                 chex.assert_trees_all_close(slopes(*ends, step), (0.0, 0.0, 0.0))
 
 
+THROUGH = WITHIN | {
+    "ahead": lambda a: js.ahead(a, 0.0),
+    "chain": lambda a: js.constant(1.0, 0) >> a,
+    "delay": lambda a: js.delay(a, 0.0),
+    "clip": lambda a: js.clip(a, -5.0, 5.0),
+    "maximum": lambda a: js.maximum(a, -9.0),
+    "power": lambda a: a**1,
+    "product": lambda a: 1.0 * a,
+    "repeat": lambda a: js.repeat(a, 1),
+    "repeat, scaled": lambda a: js.repeat(a, 1.0, value_multiplier=0.5),
+    "rescale": lambda a: js.rescale(a, -2.0, 1.0),
+    "reverse": lambda a: js.reverse(js.reverse(a)),
+    "shift": lambda a: js.shift(a, 0.0),
+    "staircase": lambda a: a,
+    "sum": lambda a: a + 0.0 * a,
+    "switch": lambda a: js.switch([a, a], [3.0]),
+    "until": lambda a: js.until(a, a.duration),
+    "warmup": lambda a: js.warmup(a, 0.0),
+    "warmup, overlaid": lambda a: js.warmup(a, 0.0, join="overlay"),
+}
+
+
+@pytest.mark.parametrize("times", [1.0, 2.0])
+@pytest.mark.parametrize("name", THROUGH)
+def test_a_last_cycle_that_goes_on_smoothly_has_a_slope_at_its_end(name, times):
+    """Each cycle begins as the one before ends, and as steep."""
+    cycle = THROUGH[name](js.linear(1.0, -2.0, 6) >> js.linear(-2.0, -1.0, 2))
+
+    def last(times):
+        return js.repeat(cycle, times, value_multiplier=-1.0)(1e4)
+
+    with jax.enable_x64(True):
+        slope = jax.jit(jax.grad(last))
+        before, at, after = (slope(times + by) for by in (-1e-6, 0.0, 1e-6))
+    np.testing.assert_allclose([before, at], after, rtol=1e-6)
+    assert at
+
+
 def test_what_was_cut_off_has_the_slopes_that_it_had_there():
     slopes = jax.grad(
         lambda steps, length: js.until(js.linear(3.0, 0.0, length), steps)(15.0), (0, 1)

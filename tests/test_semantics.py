@@ -127,11 +127,20 @@ class Expression:
 
     def close(self, step: float) -> bool:
         """Tells whether a step is near enough for its phase to be known."""
-        if self.hides_growth:
+        if self.hides_growth or (self.begins_in_no_time and self.at_seam(step)):
             return False
         ends = mp.isfinite(self.meaning.duration)
         over = ends and step >= self.meaning.duration * 1.0001
         return bool(step <= 4 * self.latest or over)
+
+    @functools.cached_property
+    def begins_in_no_time(self) -> bool:
+        """Tells whether it begins with cycles of which ever more take no time."""
+        return {"reverse", "repeat, shrinking"} <= {*words(self.shape)}
+
+    def at_seam(self, step: float) -> bool:
+        """Tells whether a step is as near to a seam as rounding takes it."""
+        return any(abs(seam - step) <= 1e-5 * self.latest for seam in self.seams)
 
     @functools.cached_property
     def hides_growth(self) -> bool:

@@ -63,11 +63,11 @@ class Warmup(Schedule):
     def _aim(self, t: jax.Array, left: Scalar, rising: Scalar) -> jax.Array:
         """The value that is warmed up to, at this time."""
         if self.join == "prefix":
-            return self.inner.at(t - self.steps, left)
+            return self.inner.inside(where(t < self.steps, 0.0, t - self.steps), left)
         if self.join == "overlay":
             t = where(rising > 0, self.steps, t)
             left = where(rising > 0, remaining(self.duration, fixed(self.steps)), left)
-        return self.inner.at(*within(self.inner, t, left, self.duration))
+        return self.inner.inside(*within(self.inner, t, left, self.duration))
 
 
 class Cooldown(Schedule):
@@ -117,7 +117,7 @@ class Switch(Schedule):
 
     def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
         end = self.duration
-        first, *rest = (part.at(*within(part, t, left, end)) for part in self.parts)
+        first, *rest = (part.inside(*within(part, t, left, end)) for part in self.parts)
         value = first
         for other, begin in zip(rest, as_float(self.boundaries), strict=True):
             value = where(t < begin, value, other)

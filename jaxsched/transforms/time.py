@@ -51,7 +51,7 @@ class Delay(Schedule):
         return self.steps + self.inner.duration
 
     def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
-        return self.inner.at(t - self.steps, left)
+        return self.inner.inside(where(t < self.steps, 0.0, t - self.steps), left)
 
 
 class Shift(Schedule):
@@ -65,7 +65,8 @@ class Shift(Schedule):
         return at_least(0.0, self.inner.duration - self.steps)
 
     def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
-        return self.inner.at(t + self.steps, left)
+        end = self.inner.duration
+        return self.inner.inside(where(self.steps > end, end, t + self.steps), left)
 
 
 class Ahead(Schedule):
@@ -79,7 +80,9 @@ class Ahead(Schedule):
         return self.inner.duration
 
     def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
-        return self.inner.at(t + self.steps, left - fixed(self.steps))
+        rest = left - fixed(self.steps)
+        over = (rest <= 0) & (self.steps > 0)
+        return self.inner.inside(where(over, self.inner.duration, t + self.steps), rest)
 
 
 class Until(Schedule):
@@ -93,7 +96,7 @@ class Until(Schedule):
         return self.steps
 
     def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
-        return self.inner.at(*within(self.inner, t, left, self.steps))
+        return self.inner.inside(*within(self.inner, t, left, self.steps))
 
 
 class Stretch(Schedule):
@@ -109,7 +112,7 @@ class Stretch(Schedule):
     def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
         factor = positive(self.factor)
         rest = left if is_endless(left) else quotient(left, fixed(factor))
-        return self.inner.at(quotient(t, factor), rest)
+        return self.inner.inside(quotient(t, factor), rest)
 
 
 class Reverse(Schedule):
