@@ -239,13 +239,13 @@ ScheduleLike: TypeAlias = Schedule | Scalar
 
 
 class Constant(Schedule):
-    """Holds `value`, for `steps` steps if something follows.
+    """Holds `level`, for `steps` steps if something follows.
 
     A bare number in an expression is a `Constant` of no steps, so it prolongs no
     sum and no product.
     """
 
-    value: Scalar = hyper()
+    level: Scalar = hyper()
     steps: Scalar = hyper(NONNEGATIVE, default=0.0)
 
     @property
@@ -258,7 +258,7 @@ class Constant(Schedule):
     at = inside = held
 
     def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
-        return shaped(as_float(self.value), t)
+        return shaped(as_float(self.level), t)
 
 
 class Chain(Schedule):
@@ -421,18 +421,18 @@ def as_function(schedule: ScheduleLike) -> Callable[[ArrayLike], jax.Array]:
 
 
 @echoes
-def constant(value: Scalar, steps: Scalar = 0.0) -> Constant:
-    """Holds `value`.
+def constant(level: Scalar, steps: Scalar = 0.0) -> Constant:
+    """Holds `level`.
 
     Args:
-        value: The rate.
+        level: The rate.
         steps: For how many steps, if something follows.
 
     Returns:
         A schedule of `steps` steps, whose value is the same ever after.
 
     Raises:
-        ValueError: If `value` is not finite, or `steps` is negative.
+        ValueError: If `level` is not finite, or `steps` is negative.
 
     Example:
         >>> from jaxsched import constant, linear
@@ -440,7 +440,7 @@ def constant(value: Scalar, steps: Scalar = 0.0) -> Constant:
         >>> [round(float(lr(step)), 2) for step in (0, 5, 6, 10)]
         [0.1, 0.1, 0.08, 0.0]
     """
-    return Constant(value, steps)
+    return Constant(level, steps)
 
 
 @echoes

@@ -107,9 +107,9 @@ def test_the_mode_goes_by_how_many_numbers_move():
 def test_the_optimum_of_a_constant_rate_is_found_from_near_and_far():
     starts = js.constant(jnp.array([0.01, 0.1, 1.9, 2.5, 10.0]))
     found = descend(on_a_line, starts, key=KEY)
-    np.testing.assert_allclose(found.schedules.value, 1, rtol=0.05)
+    np.testing.assert_allclose(found.schedules.level, 1, rtol=0.05)
     best = int(found.scores.argmin())
-    assert found.schedule.value == found.schedules.value[best]
+    assert found.schedule.level == found.schedules.level[best]
     assert found.scores[best] < 1e-12
     np.testing.assert_array_equal(found.skipped, 0)
 
@@ -270,16 +270,16 @@ def test_it_is_never_worse_than_the_start():
     uphill = optax.sgd(-1e3)
     start = js.constant(jnp.array([0.9, 1.0]))
     found = descend(on_a_line, start, key=KEY, optimizer=uphill, iterations=5)
-    np.testing.assert_array_equal(found.schedules.value, start.value)
+    np.testing.assert_array_equal(found.schedules.level, start.level)
     np.testing.assert_array_equal(found.scores, found.history[0])
     assert (found.history[1:, 0] > found.history[0, 0]).any()
     alone = descend(on_a_line, js.constant(0.9), key=KEY, optimizer=uphill)
-    assert alone.schedule.value == 0.9
+    assert alone.schedule.level == 0.9
 
 
 def test_a_step_into_nothing_is_taken_back_and_halved():
     def train(schedule, key):
-        rate = schedule.value
+        rate = schedule.level
         return {"validation": jnp.where(rate < 1.2, -rate, jnp.nan)}
 
     start = js.constant(jnp.array([1.0, 3.0]))
@@ -287,20 +287,20 @@ def test_a_step_into_nothing_is_taken_back_and_halved():
     good, bad = found.skipped
     assert 0 < good < 20
     assert bad == 21
-    assert 1.15 < found.schedule.value < 1.2
+    assert 1.15 < found.schedule.level < 1.2
     assert np.isnan(found.history[:, 0]).sum() == good
     assert found.scores[1] == np.inf
     chex.assert_tree_all_finite([found.schedules, found.gradients])
-    np.testing.assert_array_equal(found.schedules.value[1], 3.0)
+    np.testing.assert_array_equal(found.schedules.level[1], 3.0)
 
 
 def test_gradients_of_any_size_are_followed():
     def train(schedule, key):
-        scale = jnp.where(schedule.value < 0.2, 1e30, 1e-10)
-        return {"validation": scale * (schedule.value - 0.5) ** 2}
+        scale = jnp.where(schedule.level < 0.2, 1e30, 1e-10)
+        return {"validation": scale * (schedule.level - 0.5) ** 2}
 
     found = descend(train, js.constant(0.1), key=KEY)
-    np.testing.assert_allclose(found.schedule.value, 0.5, rtol=0.05)
+    np.testing.assert_allclose(found.schedule.level, 0.5, rtol=0.05)
 
 
 @pytest.mark.parametrize("size", [1e-35, 1e-25, 1e25, 1e35])
@@ -333,21 +333,21 @@ def test_many_iterations_of_any_numbers_are_one_compilation():
 
 def test_the_seeds_are_those_of_a_search_and_their_metric_is_averaged():
     def train(schedule, key):
-        return {"validation": schedule.value * jax.random.uniform(key)}
+        return {"validation": schedule.level * jax.random.uniform(key)}
 
     found = descend(train, js.constant(2.0), seeds=3, **STILL)
     keys = jax.vmap(lambda seed: jax.random.fold_in(KEY, seed))(jnp.arange(3))
     each = jax.vmap(jax.random.uniform)(keys)
     np.testing.assert_allclose(found.history[0], 2 * each.mean(), rtol=16 * EPSILON)
-    np.testing.assert_allclose(found.gradients[".value"], each.mean(), rtol=1e-6)
+    np.testing.assert_allclose(found.gradients[".level"], each.mean(), rtol=1e-6)
 
 
 def test_more_can_be_better():
     options = {"key": KEY, "iterations": 4, "metric": "goodness", "mode": "max"}
     found = descend(on_a_line, js.constant(0.1), **options)
     assert found.history[0, 0] < found.scores[0] == found.history.max() <= 1
-    assert found.gradients[".value"] > 0
-    assert 0.1 < found.schedule.value < 1
+    assert found.gradients[".level"] > 0
+    assert 0.1 < found.schedule.level < 1
 
 
 def adam(schedule, key):

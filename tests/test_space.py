@@ -166,7 +166,7 @@ def test_a_dimension_is_called_as_the_argument_it_stands_for():
 
 def test_names_that_would_clash_are_longer():
     both = search.space(lr=js.constant(PEAK), decay=js.constant(search.uniform(0, 1)))
-    assert names(both) == ["decay.value", "lr.value"]
+    assert names(both) == ["decay.level", "lr.level"]
 
 
 def test_families_share_names_since_only_one_is_drawn():
@@ -186,8 +186,8 @@ def test_a_dimension_that_is_used_twice_has_one_value():
     candidates = drawn(search.space(lr=js.constant(PEAK), other=PEAK))
     assert len(candidates) == 3
     for candidate in candidates:
-        assert candidate.config.lr.value == candidate.config.other
-        assert list(candidate.hyperparameters) == ["value"]
+        assert candidate.config.lr.level == candidate.config.other
+        assert list(candidate.hyperparameters) == ["level"]
 
 
 # Samplers.

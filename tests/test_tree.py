@@ -144,11 +144,11 @@ BAD_INPUT = {
     ),
     "a number is complex": (
         lambda: js.constant(1j),
-        (TypeError, "`constant`: `value` must be a number, got 1j."),
+        (TypeError, "`constant`: `level` must be a number, got 1j."),
     ),
     "a number is None": (
         lambda: js.constant(None),
-        (TypeError, "`constant`: `value` must be a number, got None."),
+        (TypeError, "`constant`: `level` must be a number, got None."),
     ),
     "boundaries are unsorted": (
         lambda: js.piecewise_constant([5, 3], [1, 2, 3]),
@@ -258,12 +258,12 @@ BAD_INPUT = {
         (ValueError, "A configuration is a mapping with a .type., got 1.0"),
     ),
     "a configuration of text for a number": (
-        lambda: js.from_config({"type": "Constant", "value": "0.1"}),
-        (TypeError, "`Constant.value` must be a finite number, got '0.1'."),
+        lambda: js.from_config({"type": "Constant", "level": "0.1"}),
+        (TypeError, "`Constant.level` must be a finite number, got '0.1'."),
     ),
     "a configuration of a rate that is infinite": (
-        lambda: js.from_config({"type": "Constant", "value": "inf"}),
-        (ValueError, "`Constant.value` must be a finite number, got inf."),
+        lambda: js.from_config({"type": "Constant", "level": "inf"}),
+        (ValueError, "`Constant.level` must be a finite number, got inf."),
     ),
     "a configuration of what is no number": (
         lambda: js.to_config(jax.tree.map(lambda _: float("nan"), LR)),

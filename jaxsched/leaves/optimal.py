@@ -63,15 +63,15 @@ def _fractal(step: jax.Array, total: Scalar) -> jax.Array:
 
 
 class Silver(Endless):
-    """`scale * (1 + rho**(v - 1))`: `2**v` divides step + 1, `rho = 1 + sqrt(2)`."""
+    """`unit * (1 + rho**(v - 1))`: `2**v` divides step + 1, `rho = 1 + sqrt(2)`."""
 
-    scale: Scalar = hyper(POSITIVE)
+    unit: Scalar = hyper(POSITIVE)
 
     def evaluate(self, t: jax.Array, left: Scalar) -> jax.Array:
         number = jnp.minimum(t, 2.0**30).astype(int) + 1
         twos = jax.lax.population_count((number & -number) - 1)
         ratios = jnp.asarray((1 + math.sqrt(2)) ** (np.arange(32.0) - 1), t.dtype)
-        return self.scale * (1 + entry(ratios, twos))
+        return self.unit * (1 + entry(ratios, twos))
 
 
 @echoes
@@ -109,17 +109,17 @@ def chebyshev(
 
 
 @echoes
-def silver(scale: Scalar) -> Silver:
+def silver(unit: Scalar) -> Silver:
     """Steps that speed up plain gradient descent on smooth convex functions.
 
     Args:
-        scale: One over the smoothness (the greatest curvature), positive.
+        unit: One over the smoothness (the greatest curvature), positive.
 
     Returns:
         A schedule without end.
 
     Raises:
-        ValueError: If `scale` is not positive.
+        ValueError: If `unit` is not positive.
 
     Example:
         >>> from jaxsched import silver
@@ -130,4 +130,4 @@ def silver(scale: Scalar) -> Silver:
         Altschuler & Parrilo, 2023, *Acceleration by Stepsize Hedging II: Silver
         Stepsize Schedule*, https://arxiv.org/abs/2309.16530.
     """
-    return Silver(scale)
+    return Silver(unit)

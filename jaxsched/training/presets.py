@@ -450,7 +450,7 @@ def sac(horizon: Horizon, *, value: Scalar = 3e-4) -> Constant:
     Example:
         >>> from jaxsched.training import Horizon, presets
         >>> presets.sac(Horizon(total_steps=1_000_000))
-        Constant(value=0.0003, steps=1000000.0)
+        Constant(level=0.0003, steps=1000000.0)
 
     Source:
         Haarnoja et al., 2018, *Soft Actor-Critic*, appendix D,
@@ -478,7 +478,7 @@ def td3(horizon: Horizon, *, value: Scalar = 1e-3) -> Constant:
     Example:
         >>> from jaxsched.training import Horizon, presets
         >>> presets.td3(Horizon(total_steps=1_000_000))
-        Constant(value=0.001, steps=1000000.0)
+        Constant(level=0.001, steps=1000000.0)
 
     Source:
         Fujimoto et al., 2018, *Addressing Function Approximation Error in Actor-Critic
