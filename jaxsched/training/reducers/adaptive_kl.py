@@ -36,7 +36,8 @@ class AdaptiveKL(Reducer[AdaptiveKLState]):
 
     def react(self, state: AdaptiveKLState, metric: jax.Array) -> AdaptiveKLState:
         too_far = metric > self.target * self.tolerance
-        too_near = metric < self.target / positive(self.tolerance)
+        # A divergence of 0 is one that was not measured.
+        too_near = (metric > 0) & (metric < self.target / positive(self.tolerance))
         lower = jnp.maximum(state.scale / positive(self.factor), self.lowest)
         higher = jnp.minimum(state.scale * self.factor, self.highest)
         held = jnp.where(too_near, higher, state.scale)
@@ -56,7 +57,7 @@ def adaptive_kl(
 
     The metric is the KL divergence between the policies before and after an update. The
     rate stays while it is within a factor of `tolerance` of the target, and if it is
-    NaN.
+    NaN or not positive: an exact 0 was not measured.
 
     Args:
         target: The divergence to aim at, positive: often 0.01.
@@ -69,7 +70,7 @@ def adaptive_kl(
 
     Returns:
         A reducer. It does what RSL-RL does, whose bounds are rates where these are
-        factors, and which does not raise the rate at a divergence of 0 or less.
+        factors.
 
     Raises:
         ValueError: If a number is not allowed.

@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 from ...domain import INFINITY, Domain
 from ...errors import echoes
 from ...numerics import as_float
+from ...serialization import serialize_with_flax
 from ...tree import Tree, as_arrays
 from ...types import Scalar
 
@@ -73,10 +74,16 @@ class ReducingState(NamedTuple):
 
     reducer: Reducer[Any]
     state: Any
+    total: jax.Array
+    """The sum of the metrics since the last evaluation."""
+    metrics: jax.Array
+    """How many there were."""
 
 
 @echoes
-def reducing(reducer: Reducer[Any]) -> optax.GradientTransformationExtraArgs:
+def reducing(
+    reducer: Reducer[Any], *, accumulation_size: int = 1
+) -> optax.GradientTransformationExtraArgs:
     """Makes a reducer a transformation of Optax, to chain after any optimizer.
 
     The updates are multiplied by the scale, each in its own dtype. Its state holds
@@ -86,13 +93,18 @@ def reducing(reducer: Reducer[Any]) -> optax.GradientTransformationExtraArgs:
 
     Args:
         reducer: From `plateau`, or any other.
+        accumulation_size: How many metrics to average for one evaluation: with the
+            loss of each step, as many as an epoch has steps. It is structure.
 
     Returns:
         A transformation that takes the metric as `update(updates, state, params,
-        value=metric)`. Without it, as between two evaluations, the scale stays.
+        value=metric)`. Without it, as between two evaluations, the scale stays. In one
+        compiled step, `update(..., value=metric, evaluated=step % 100 == 0)` says when
+        there is one; a metric of NaN would be a bad evaluation.
 
     Raises:
         TypeError: If `reducer` is none.
+        ValueError: If `accumulation_size` is no whole number, or less than 1.
 
     Example:
         >>> import jax.numpy as jnp
@@ -110,10 +122,17 @@ def reducing(reducer: Reducer[Any]) -> optax.GradientTransformationExtraArgs:
     """
     if not isinstance(reducer, Reducer):
         raise TypeError(f"`reducing` needs a reducer, got {reducer!r}.")
+    if not isinstance(accumulation_size, int) or accumulation_size < 1:
+        raise ValueError(
+            "`accumulation_size` must be a whole number >= 1, got "
+            f"{accumulation_size!r}."
+        )
 
     def init(params: Any) -> Any:
         del params
-        return ReducingState(as_arrays(reducer), reducer.init())
+        serialize_with_flax()
+        kept = as_arrays(reducer)
+        return ReducingState(kept, reducer.init(), number(0.0), number(0.0))
 
     def update(
         updates: Any,
@@ -121,20 +140,37 @@ def reducing(reducer: Reducer[Any]) -> optax.GradientTransformationExtraArgs:
         params: Any = None,
         *,
         value: ArrayLike | None = None,
+        evaluated: ArrayLike = True,
         **others: Any,
     ) -> tuple[Any, Any]:
         del params, others
-        kept, inner = state
         if value is not None:
-            inner = kept.update(inner, value)
+            state = _given(state, value, evaluated, accumulation_size)
 
         def reduced(update: ArrayLike) -> jax.Array:
             array = jnp.asarray(update)
-            return array * jnp.asarray(inner.scale).astype(array.dtype)
+            return array * jnp.asarray(state.state.scale).astype(array.dtype)
 
-        return jax.tree.map(reduced, updates), ReducingState(kept, inner)
+        return jax.tree.map(reduced, updates), state
 
     return optax.GradientTransformationExtraArgs(init, update)
+
+
+def _given(
+    state: ReducingState, metric: ArrayLike, evaluated: ArrayLike, size: int
+) -> ReducingState:
+    """Takes a metric, if there is one now, and evaluates after as many as `size`."""
+    there = jnp.asarray(evaluated, bool)
+    total = state.total + jnp.where(there, as_float(_as_metric(metric)), 0.0)
+    metrics = state.metrics + jnp.where(there, 1.0, 0.0)
+    due = there & (metrics >= size)
+    after = state.reducer.update(state.state, total / size)
+    return ReducingState(
+        state.reducer,
+        jax.tree.map(lambda new, old: jnp.where(due, new, old), after, state.state),
+        jnp.where(due, 0.0, total),
+        jnp.where(due, 0.0, metrics),
+    )
 
 
 # --- What reducers share --------------------------------------------------------------
@@ -193,4 +229,5 @@ def _as_metric(metric: ArrayLike) -> Any:
 def _updated(reducer: Reducer[S], state: S, metric: jax.Array) -> S:
     """One dispatch when called eagerly; inlined, it leaves no trace in a program."""
     # Leaves may have become anything numeric since they were checked.
-    return as_arrays(reducer).react(state, as_float(metric))
+    floats: Reducer[S] = jax.tree.map(as_float, reducer)
+    return floats.react(state, as_float(metric))
