@@ -185,7 +185,8 @@ def as_arrays(tree: T) -> T:
 
     Returns:
         The same with leaves of the default float type, so that `eqx.filter_jit`
-        traces and `eqx.filter_grad` differentiates them.
+        traces and `eqx.filter_grad` differentiates them. They are new arrays, which
+        may be donated.
 
     Example:
         >>> from jaxsched import as_arrays, linear
@@ -193,7 +194,7 @@ def as_arrays(tree: T) -> T:
         Array(1., dtype=float...)
     """
     dtype = jnp.result_type(float)
-    arrays: T = jax.tree.map(lambda leaf: jnp.asarray(leaf).astype(dtype), tree)
+    arrays: T = jax.tree.map(lambda leaf: jnp.array(leaf, dtype), tree)
     return arrays
 
 

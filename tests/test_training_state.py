@@ -112,7 +112,7 @@ def test_scaling_is_that_of_optax():
     ours = training.scale_by_schedule(LR, flip_sign=True)
     updates, state = ours.update(PARAMS, training.set_step(ours.init(PARAMS), 5))
     chex.assert_trees_all_close(updates["w"], -LR(5) * PARAMS["w"])
-    assert state.step == 6
+    assert state.position == 6
     assert training.applied(state) == {"schedule": LR(5)}
 
 

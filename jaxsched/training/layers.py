@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import optax
-from jax.tree_util import keystr, tree_flatten_with_path, tree_map_with_path
+from jax.tree_util import keystr, tree_flatten_with_path
 
 from ..domain import NONNEGATIVE, POSITIVE
 from ..errors import echoes
@@ -17,6 +17,7 @@ from ..transforms import Switch, switch
 from ..tree import Tree, child, static
 from ..types import Scalar
 from .state import Scheduled
+from .variables import contents, trained
 
 
 __all__ = [
@@ -51,7 +52,7 @@ class Layers(Tree):
 class LayersState(NamedTuple):
     """The state of `scale_by_layers`: each rule's schedule, and where it is at."""
 
-    scheduled: dict[str, Scheduled]
+    rules: dict[str, Scheduled]
 
 
 @echoes
@@ -61,7 +62,8 @@ def layerwise(
     """Gives each parameter its own rate: a factor of a schedule, or one of its own.
 
     Args:
-        params: The parameters, or anything of their structure.
+        params: The parameters, or anything of their structure. Of a module of Flax NNX
+            they are what is `nnx.Param`, and variables are what they hold.
         schedule: The rate that factors are of.
         rules: Factors and schedules, by regular expressions for the whole path of a
             parameter, with "/" between its keys, like "encoder/layer_0/.*". The first
@@ -212,24 +214,25 @@ def scale_by_layers(
     rules = dict(layers.followed)
 
     def init(params: Any) -> Any:
-        unknown = {*_paths(params)} ^ rules.keys()
+        unknown = {*_paths(params)} - rules.keys()
         if unknown:
             raise ValueError(
                 "The parameters are not those of `layerwise`: "
-                f"{_listed(sorted(unknown))} are only in one of them."
+                f"{_listed(sorted(unknown))} are not among those."
             )
         return LayersState(
             {rule: Scheduled.start(each) for rule, each in layers.schedules.items()}
         )
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
-        after = {rule: each.advance() for rule, each in state.scheduled.items()}
-
-        def scaled(path: tuple[Any, ...], update: jax.Array) -> jax.Array:
-            rate: jax.Array = sign * after[rules[_path(path)]].value
-            return update * rate.astype(update.dtype)
-
-        return tree_map_with_path(scaled, updates), LayersState(after)
+        after = {rule: each.advance() for rule, each in state.rules.items()}
+        leaves, structure = jax.tree.flatten(updates)
+        rates = [sign * after[rules[path]].applied for path in _paths(updates)]
+        scaled = [
+            update * rate.astype(update.dtype)
+            for update, rate in zip(leaves, rates, strict=True)
+        ]
+        return jax.tree.unflatten(structure, scaled), LayersState(after)
 
     return optax.GradientTransformation(init, update)
 
@@ -260,12 +263,13 @@ def explain(layers: Layers, *, step: int = 0) -> str:
 
 
 def _paths(params: Any) -> list[str]:
-    """Returns the path of each parameter.
+    """Returns the path of each parameter, whatever variable it is in.
 
     Raises:
         ValueError: If two have the same.
     """
-    paths = [_path(path) for path, _ in tree_flatten_with_path(params)[0]]
+    leaves, _ = tree_flatten_with_path(contents(trained(params)))
+    paths = [keystr(path, simple=True, separator="/") for path, _ in leaves]
     twice = [path for path, count in Counter(paths).items() if count > 1]
     if twice:
         raise ValueError(
@@ -282,7 +286,7 @@ def _labelled(labels: Any, paths: list[str]) -> list[str]:
         ValueError: If `labels` has other paths.
         TypeError: If a label is no text.
     """
-    names = dict(zip(_paths(labels), jax.tree.leaves(labels), strict=True))
+    names = dict(zip(_paths(labels), jax.tree.leaves(contents(labels)), strict=True))
     others = sorted(names.keys() ^ {*paths})
     if others:
         raise ValueError(
@@ -293,10 +297,6 @@ def _labelled(labels: Any, paths: list[str]) -> list[str]:
         if not isinstance(name, str):
             raise TypeError(f"The label of {path!r} must be a string, got {name!r}.")
     return [names[path] for path in paths]
-
-
-def _path(path: tuple[Any, ...]) -> str:
-    return keystr(path, simple=True, separator="/")
 
 
 def _listed(names: Any) -> str:

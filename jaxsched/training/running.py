@@ -1,43 +1,47 @@
 """Optimizers that are running: the values that were applied, and other ones to come."""
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import optax
-from jax.tree_util import DictKey, keystr, tree_flatten_with_path
+import numpy as np
+from jax.tree_util import keystr, tree_map_with_path
 
 from ..domain import REAL
-from ..errors import echoes, named
-from ..hyperparameters import as_leaf
+from ..errors import echoes, named, refusal
+from ..hyperparameters import as_leaf, is_concrete
 from ..schedule import Schedule, ScheduleLike, as_schedule
-from ..tree import as_arrays
+from ..tree import as_arrays, hypers
 from ..types import Scalar
+from .lookup import Schedules, State, by_name, find, is_scheduled, nodes
 from .state import Scheduled
+from .variables import contents, held_like
 
 
 __all__ = ["applied", "set_scale", "set_schedule", "set_step", "upcoming"]
 
-State: TypeAlias = Any
-"""The state of any Optax transformation, with a `Scheduled` somewhere in it."""
 
-
-def applied(state: State, schedule: ScheduleLike | None = None) -> dict[str, jax.Array]:
+def applied(state: State, schedule: Schedules | None = None) -> dict[str, jax.Array]:
     """Returns the values that the last update had, of all that is scheduled.
 
     Args:
         state: The state of an optimizer after the update, in any nest of Optax's
-            wrappers; traced or not.
+            wrappers, or in variables of Flax NNX; traced or not. Of a batch of states
+            there is a value for each.
         schedule: The one that was given to an optimizer of Optax itself, which keeps
-            only the step: `applied(state, lr)` after `optax.adam(lr)`.
+            only the step: `applied(state, lr)` after `optax.adam(lr)`. Where it counts
+            for several schedules, they are given by the names that the error lists.
 
     Returns:
         The values, by the names of the hyperparameters; by their paths in the state, if
-        one is there twice. Before the first update they are 0.
+        one is there twice. Before the first update they are 0. What `reducing` has
+        lowered is shown as it is applied. Of `optax.inject_hyperparams` there are all
+        hyperparameters.
 
     Raises:
-        ValueError: If nothing in the state is scheduled.
+        ValueError: If nothing in the state is scheduled, or Optax counts for several
+            schedules and one was given.
 
     Example:
         >>> import jax.numpy as jnp
@@ -53,12 +57,10 @@ def applied(state: State, schedule: ScheduleLike | None = None) -> dict[str, jax
         >>> float(training.upcoming(state)["learning_rate"])
         0.75
     """
-    return {name: each.value for name, each in _found(state, schedule).items()}
+    return {name: each.applied for name, each in find(state, schedule).items()}
 
 
-def upcoming(
-    state: State, schedule: ScheduleLike | None = None
-) -> dict[str, jax.Array]:
+def upcoming(state: State, schedule: Schedules | None = None) -> dict[str, jax.Array]:
     """Returns the values that the next update will have, of all that is scheduled.
 
     Args:
@@ -66,12 +68,12 @@ def upcoming(
         schedule: The one that was given to an optimizer of Optax itself.
 
     Returns:
-        The values, by the same names.
+        The values, by the same names. A reducer may still lower them.
 
     Raises:
-        ValueError: If nothing in the state is scheduled.
+        ValueError: If nothing in the state is scheduled, or what it is is not known.
     """
-    return {name: each.upcoming() for name, each in _found(state, schedule).items()}
+    return {name: each.upcoming() for name, each in find(state, schedule).items()}
 
 
 @echoes
@@ -89,10 +91,15 @@ def set_schedule(
 
     Raises:
         ValueError: If nothing in the state is scheduled, nothing of that name is, or
-            there are several, none of them the learning rate, and there is no name.
+            there are several, not one of them the learning rate, and there is no name;
+            or the numbers are those of a batch of another size.
     """
-    new = as_arrays(as_schedule(schedule))
-    return _changed(state, name, lambda each: each._replace(schedule=new))
+    new = as_schedule(schedule)
+
+    def change(each: Scheduled) -> Scheduled:
+        return each._replace(schedule=_for_each(new, each.position.shape))
+
+    return _changed(state, name, change)
 
 
 @echoes
@@ -107,10 +114,15 @@ def set_scale(state: State, scale: Scalar, *, name: str | None = None) -> State:
 
     Raises:
         ValueError: If nothing in the state is scheduled, nothing of that name is, or
-            there are several, none of them the learning rate, and there is no name.
+            there are several, not one of them the learning rate, and there is no name;
+            or the numbers are those of a batch of another size.
     """
-    factor = jnp.asarray(as_leaf(scale, REAL, "scale"), float)
-    return _changed(state, name, lambda each: each._replace(scale=factor))
+    factor = as_leaf(scale, REAL, "scale")
+
+    def change(each: Scheduled) -> Scheduled:
+        return each._replace(multiplier=_spread("scale", factor, each.multiplier))
+
+    return _changed(state, name, change)
 
 
 @echoes
@@ -119,75 +131,99 @@ def set_step(state: State, step: Scalar, *, name: str | None = None) -> State:
 
     Args:
         state: The state of an optimizer, as for `applied`.
-        step: How many updates came before the next one.
+        step: How many updates came before the next one: a whole number, less than
+            2**31. For a clock that goes further, or not by one with each update, see
+            `on_clock`.
         name: Which one to change; all if not given.
 
     Raises:
-        ValueError: If nothing in the state is scheduled, or nothing of that name is.
+        ValueError: If nothing in the state is scheduled, or nothing of that name is, or
+            `step` is not such a number.
+        TypeError: If `step` is traced and no integer.
     """
-    count = jnp.asarray(step).astype(jnp.int32)
-    for each in _found(state) if name is None else [name]:
-        state = _changed(state, each, lambda it: it._replace(step=count))
+    count = _as_count(step)
+
+    def change(each: Scheduled) -> Scheduled:
+        return each._replace(position=_spread("step", count, each.position))
+
+    for each in by_name(nodes(state, is_scheduled)) if name is None else [name]:
+        state = _changed(state, each, change)
     return state
-
-
-def _found(state: State, schedule: ScheduleLike | None = None) -> dict[str, Scheduled]:
-    """Finds all that is scheduled, by name, or by path if a name is there twice."""
-    if schedule is not None:
-        state = _of_optax(state, as_schedule(schedule))
-    paths = {
-        path: node for path, node in _nodes(state)[0] if isinstance(node, Scheduled)
-    }
-    if not paths:
-        raise ValueError(
-            "Nothing in this state is scheduled: that takes an optimizer of `inject` "
-            "or `scale_by_schedule`, or the schedule itself for one of Optax."
-        )
-    names = [_name(path) for path in paths]
-    if len({*names}) < len(names):
-        names = [keystr(path, simple=True, separator=".") for path in paths]
-    return dict(zip(names, paths.values(), strict=True))
-
-
-def _nodes(state: State) -> tuple[list[tuple[Any, Any]], Any]:
-    return tree_flatten_with_path(
-        state, is_leaf=lambda node: isinstance(node, Scheduled)
-    )
-
-
-def _name(path: tuple[Any, ...]) -> str:
-    *_, last = (None, *path)
-    return str(last.key) if isinstance(last, DictKey) else "schedule"
 
 
 def _changed(
     state: State, name: str | None, change: Callable[[Scheduled], Scheduled]
 ) -> State:
     """Changes the one of a name, or the learning rate, or the only one there is."""
-    found = _found(state)
-    if name is None and "learning_rate" in found:
-        name = "learning_rate"
-    if name is None and len(found) > 1:
-        raise ValueError(f"Give the `name` of one of these: {', '.join(found)}.")
-    wanted = named("schedule", name or next(iter(found)), found)
-    nodes, structure = _nodes(state)
-    return structure.unflatten(
-        [change(node) if node is wanted else node for _, node in nodes]
-    )
-
-
-def _of_optax(state: State, schedule: Schedule) -> State:
-    """Puts a schedule to the steps that Optax keeps of its own."""
-
-    def scheduled(node: Any) -> Any:
-        if not isinstance(node, optax.ScaleByScheduleState):
-            return node
-        before = Scheduled.start(schedule)._replace(step=jnp.maximum(node.count - 1, 0))
-        after = before.advance()
-        begun = jnp.asarray(node.count) > 0
-        return after._replace(
-            step=node.count, value=jnp.where(begun, after.value, before.value)
+    names = by_name(nodes(state, is_scheduled))
+    if not names:
+        find(state)
+        raise ValueError(
+            "Nothing in this state can be changed: it is a state of Optax itself, "
+            "which keeps no schedule. `training.inject` makes an optimizer that does."
         )
+    rates = [each for each in names if each.endswith("learning_rate")]
+    if name is None and len(rates or names) > 1:
+        raise ValueError(f"Give the `name` of one of these: {', '.join(names)}.")
+    wanted = named("schedule", name or (rates or [*names])[0], names)
 
-    kind = optax.ScaleByScheduleState
-    return jax.tree.map(scheduled, state, is_leaf=lambda node: isinstance(node, kind))
+    def changed(path: Any, node: Any) -> Any:
+        if path != wanted:
+            return node
+        return held_like(node.position, change(contents(node)))
+
+    return tree_map_with_path(changed, state, is_leaf=is_scheduled)
+
+
+def _spread(where: str, value: Any, like: jax.Array) -> jax.Array:
+    """Returns a number for each member of a batch, in an array of its own."""
+    if np.ndim(value) and np.shape(value) != like.shape:
+        raise ValueError(
+            f"`{where}` must be one number, or one for each of a batch of shape "
+            f"{like.shape}, got shape {np.shape(value)}."
+        )
+    return jnp.array(jnp.broadcast_to(value, like.shape), like.dtype)
+
+
+def _for_each(schedule: Schedule, batch: tuple[int, ...]) -> Schedule:
+    """Returns a schedule for each member of a batch, if it is one for all.
+
+    Raises:
+        ValueError: If it is a batch of another size.
+    """
+    ranks = {path: domain.rank for path, _, domain in hypers(schedule)}
+
+    def spread(path: Any, leaf: jax.Array) -> jax.Array:
+        # A leaf of `custom` may be of any rank.
+        rank = ranks.get(keystr(path), max(leaf.ndim - len(batch), 0))
+        lead = leaf.shape[: leaf.ndim - rank]
+        if lead == batch:
+            return leaf
+        if keystr(path) in ranks and lead:
+            raise ValueError(
+                f"A batch of schedules of shape {lead} is not one for each state of a "
+                f"batch of shape {batch}."
+            )
+        return jnp.array(jnp.broadcast_to(leaf, (*batch, *leaf.shape)))
+
+    each: Schedule = tree_map_with_path(spread, as_arrays(schedule))
+    return each
+
+
+MOST_STEPS = 2**31 - 1
+
+
+def _as_count(step: Any) -> jax.Array:
+    """Makes a step what is counted, without rounding it."""
+    allowed = f"a whole number from 0 to {MOST_STEPS}"
+    array = jnp.asarray(step) if isinstance(step, jax.Array) else np.asarray(step)
+    if not is_concrete(array):
+        if not jnp.issubdtype(array.dtype, jnp.integer):
+            raise TypeError(f"`step` must be {allowed}, got a traced {array.dtype}.")
+        return jnp.clip(array, 0, MOST_STEPS).astype(jnp.int32)
+    there = np.asarray(array)
+    if there.dtype.kind not in "iuf":
+        raise refusal(TypeError, "`step`", allowed, step)
+    if not np.all((there >= 0) & (there <= MOST_STEPS) & (there == np.floor(there))):
+        raise refusal(ValueError, "`step`", allowed, step)
+    return jnp.asarray(there.astype(np.int32))

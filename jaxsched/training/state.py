@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import typing
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ import optax
 
 from ..errors import echoes, misfit_of
 from ..schedule import Schedule, ScheduleLike, as_schedule
+from ..serialization import serialize_with_flax
 from ..tree import as_arrays
 from ..types import Scalar
 
@@ -25,25 +27,48 @@ class Scheduled(NamedTuple):
     that of `inject`.
     """
 
-    step: jax.Array
+    # Optax finds and replaces by name what is in a state: its own names, like `step`,
+    # `scale` and `value`, must not be here.
+    position: jax.Array
+    """How many updates came before the next one."""
     schedule: Schedule
-    scale: jax.Array
-    value: jax.Array
+    """The schedule, with arrays of its own for leaves, which may be donated."""
+    multiplier: jax.Array
+    """What its values are multiplied by."""
+    applied: jax.Array
+    """What the last update had."""
 
     @classmethod
     def start(cls, schedule: Schedule) -> "Scheduled":
         """Returns it before the first update, when no value has been applied: 0."""
-        zero = jnp.zeros((), float)
-        return cls(jnp.zeros((), jnp.int32), as_arrays(schedule), zero + 1, zero)
+        serialize_with_flax()
+        return cls(
+            position=jnp.zeros((), jnp.int32),
+            schedule=as_arrays(schedule),
+            multiplier=jnp.ones((), float),
+            applied=jnp.zeros((), float),
+        )
 
     def upcoming(self) -> jax.Array:
-        """Returns the value that the next update has."""
-        return self.schedule(self.step) * self.scale
+        """Returns the value that the next update has; of a batch, one for each."""
+        if self.position.ndim:
+            return jax.vmap(Scheduled.upcoming)(self)
+        return self.schedule(self.position) * self.multiplier
 
     def advance(self) -> "Scheduled":
         """Returns it after the next update."""
-        step = optax.safe_increment(self.step)
-        return self._replace(step=step, value=self.upcoming())
+        position = optax.safe_increment(self.position)
+        return self._replace(position=position, applied=self.upcoming())
+
+
+class Hyperparameters(dict[str, jax.Array]):
+    """What `InjectState.hyperparams` returns: a copy, so writing to it is refused."""
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        raise TypeError(
+            f"{name!r} follows a schedule: `training.set_schedule` gives the state "
+            "another one, or a number, and `training.set_scale` a factor."
+        )
 
 
 class InjectState(NamedTuple):
@@ -51,6 +76,11 @@ class InjectState(NamedTuple):
 
     scheduled: dict[str, Scheduled]
     inner_state: Any
+
+    @property
+    def hyperparams(self) -> Hyperparameters:
+        """The values that the last update had, where Optax has them, to be read."""
+        return Hyperparameters({k: v.applied for k, v in self.scheduled.items()})
 
 
 @echoes
@@ -89,7 +119,7 @@ def scale_by_schedule(
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         after = state.advance()
         scaled = jax.tree.map(
-            lambda u: u * (sign * after.value).astype(u.dtype), updates
+            lambda u: u * (sign * after.applied).astype(u.dtype), updates
         )
         return scaled, after
 
@@ -105,6 +135,8 @@ def inject(
     Only what is given as a schedule is scheduled: any number of hyperparameters, each
     with its own schedule. A number stays what it is; `js.constant(number)` can be
     changed later. The state has the same structure for all numbers of a schedule.
+    `state.hyperparams` has the values of the last update, as that of
+    `optax.inject_hyperparams` has.
 
     Args:
         factory: Makes an optimizer, like `optax.adamw`, of hyperparameters that may be
@@ -116,7 +148,8 @@ def inject(
         the parameters is, and the dtypes of updates and of states stay as they are.
 
     Raises:
-        TypeError: If an argument is none of the factory's.
+        TypeError: If `factory` is an optimizer, an argument is none of the factory's,
+            or a plain function is given where a schedule belongs.
 
     Example:
         >>> import jax.numpy as jnp
@@ -130,20 +163,35 @@ def inject(
         >>> {name: round(float(x), 3) for name, x in training.applied(state).items()}
         {'learning_rate': 0.004, 'momentum': 0.95}
     """
+    if not callable(factory):
+        raise TypeError(
+            "`inject` needs what makes an optimizer, as in `inject(optax.adam)(lr)`, "
+            f"got {factory!r}."
+        )
+    signature = inspect.signature(factory)
 
     @functools.wraps(factory)
     def make(*args: Any, **kwargs: Any) -> optax.GradientTransformationExtraArgs:
         misfit = misfit_of(factory, args, kwargs)
         if misfit:
             raise TypeError(misfit)
-        given = inspect.signature(factory).bind(*args, **kwargs).arguments
-        schedules = {k: v for k, v in given.items() if isinstance(v, Schedule)}
-        fixed = {k: v for k, v in given.items() if k not in schedules}
+        bound = signature.bind(*args, **kwargs)
+        for name, value in bound.arguments.items():
+            if callable(value) and _takes_schedule(signature.parameters[name]):
+                as_schedule(value)
+        positional = _positional(bound)
+        schedules = {
+            k: v
+            for k, v in [*positional, *bound.kwargs.items()]
+            if isinstance(v, Schedule)
+        }
 
         def optimizer(
             values: Mapping[str, Scalar],
         ) -> optax.GradientTransformationExtraArgs:
-            return optax.with_extra_args_support(factory(**fixed, **values))
+            each = [values.get(name, value) for name, value in positional]
+            named = {k: values.get(k, v) for k, v in bound.kwargs.items()}
+            return optax.with_extra_args_support(factory(*each, **named))
 
         def init(params: Any) -> Any:
             scheduled = {k: Scheduled.start(v) for k, v in schedules.items()}
@@ -156,8 +204,14 @@ def inject(
             params: Any = None,
             **extra: Any,
         ) -> tuple[Any, Any]:
+            for name, each in state.scheduled.items():
+                if not isinstance(each, Scheduled):
+                    raise TypeError(
+                        f"The state has {each!r} in place of the schedule of {name!r}: "
+                        "`training.set_schedule(state, rate)` sets a rate."
+                    )
             scheduled = {k: v.advance() for k, v in state.scheduled.items()}
-            values = {k: v.value for k, v in scheduled.items()}
+            values = {k: v.applied for k, v in scheduled.items()}
             changed, inner_state = optimizer(values).update(
                 updates, state.inner_state, params, **extra
             )
@@ -172,4 +226,20 @@ def inject(
 
 def _as_before(new: Any, old: Any) -> Any:
     """Casts leaves to what they were: float32 hyperparameters promote others."""
-    return jax.tree.map(lambda n, o: n.astype(o.dtype), new, old)
+    return jax.tree.map(
+        lambda n, o: n if n.dtype == o.dtype else n.astype(o.dtype), new, old
+    )
+
+
+def _takes_schedule(parameter: inspect.Parameter) -> bool:
+    kinds = typing.get_args(parameter.annotation)
+    return parameter.name == "learning_rate" or optax.Schedule in kinds
+
+
+def _positional(bound: inspect.BoundArguments) -> list[tuple[str, Any]]:
+    """Returns the arguments that are passed by position, with a name for each."""
+    parameters = bound.signature.parameters.values()
+    names = [p.name for p in parameters if p.kind <= p.POSITIONAL_OR_KEYWORD]
+    more = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), "")
+    names += [f"{more}[{i}]" for i in range(len(bound.args) - len(names))]
+    return list(zip(names, bound.args, strict=False))

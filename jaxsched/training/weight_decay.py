@@ -64,7 +64,7 @@ def decay_weights(schedule: ScheduleLike) -> optax.GradientTransformation:
         def decayed(update: jax.Array | None, param: Any) -> jax.Array | None:
             if update is None:
                 return None
-            decay: jax.Array = after.value * param
+            decay: jax.Array = after.applied * param
             return update - decay.astype(update.dtype)
 
         # Of a parameter that is not trained there may be no update.
