@@ -132,8 +132,7 @@ def set_step(state: State, step: Scalar, *, name: str | None = None) -> State:
     Args:
         state: The state of an optimizer, as for `applied`.
         step: How many updates came before the next one: a whole number, less than
-            2**31. For a clock that goes further, or not by one with each update, see
-            `on_clock`.
+            2**31; of a batch of states, one for all or one for each.
         name: Which one to change; all if not given.
 
     Raises:
