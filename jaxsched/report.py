@@ -51,7 +51,7 @@ def report(
         ...     search.one_of(js.constant(peak), js.linear(peak, 0.0, steps=50))
         ... )
         >>> def trial(number, family, seed, score):
-        ...     labels = {"family": family, "value": 0.1, "start": 0.1}
+        ...     labels = {"family": family, "level": 0.1, "start": 0.1}
         ...     metrics = {"validation": np.array(score)}
         ...     return Trial(
         ...         number, f"{number}", labels, seed, Status.COMPLETE, metrics=metrics
@@ -63,7 +63,7 @@ def report(
         >>> print(report(search.Results(trials, space), rows=0, width=70))
         The best of each family:
         <BLANKLINE>
-          rank  family    validation     value
+          rank  family    validation     level
              1  linear    0.26 ± 0.014     0.1
              2  constant  0.515 ± 0.021    0.1
         <BLANKLINE>

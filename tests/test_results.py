@@ -270,9 +270,9 @@ def test_candidates_that_differ_in_the_seed_alone_are_one():
     trials = []
     for value in (0.1, 0.2):
         for seed in (4, 7):
-            trials.append(trial(len(trials), {"value": value}, seed, value + seed))
+            trials.append(trial(len(trials), {"level": value}, seed, value + seed))
     results = search.Results(tuple(trials), space)
-    assert results.ranking["value"].tolist() == [0.1, 0.2]
+    assert results.ranking["level"].tolist() == [0.1, 0.2]
     assert results.ranking["mean"] == pytest.approx([5.6, 5.7])
     assert results.ranking["seeds"].tolist() == [2, 2]
     assert "space.seed" not in results.table
@@ -427,8 +427,8 @@ def test_xarray_has_an_axis_for_each_dimension():
 def test_a_range_has_no_axis():
     pytest.importorskip("xarray")
     space = Space(js.constant(search.uniform(0.0, 1.0)))
-    results = search.Results((trial(0, {"value": 0.3}, 0, 1.0),), space)
-    with pytest.raises(ValueError, match=r"`value` is uniform\(0.0, 1.0\)"):
+    results = search.Results((trial(0, {"level": 0.3}, 0, 1.0),), space)
+    with pytest.raises(ValueError, match=r"`level` is uniform\(0.0, 1.0\)"):
         results.to_xarray()
 
 
@@ -472,14 +472,14 @@ def test_optuna_knows_ranges_and_what_was_on_the_way(optuna):
         ("given", 2.0, Status.WAITING, "WAITING"),
     ]
     trials = tuple(
-        trial(number, {"family": f, "value": v}, 0, None, status, history=watched)
+        trial(number, {"family": f, "level": v}, 0, None, status, history=watched)
         for number, (f, v, status, _) in enumerate(cases)
     )
     study = search.Results(trials, space, mode="max").to_optuna()
     assert study.direction == optuna.study.StudyDirection.MAXIMIZE
     assert [theirs.state.name for theirs in study.trials] == [case[3] for case in cases]
     expected = optuna.distributions.FloatDistribution(1e-3, 2.0, log=True)
-    assert study.trials[0].distributions["value"] == expected
+    assert study.trials[0].distributions["level"] == expected
     assert study.trials[0].intermediate_values == {s: 1 / s for s in (15, 30, 45, 60)}
 
 

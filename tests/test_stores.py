@@ -712,7 +712,7 @@ def test_optuna_is_told_what_the_dimensions_are(server, opened):
     assert distributions == {
         "family": CategoricalDistribution(["linear", "cosine", "constant"]),
         "start": FloatDistribution(0.01, 1.0, log=True),
-        "value": CategoricalDistribution([0.1, 0.2]),
+        "level": CategoricalDistribution([0.1, 0.2]),
     }
     assert study.best_value == 9.0
 
