@@ -163,12 +163,12 @@ def _is_beside_the_rate(path: Path) -> bool:
 
 def _comes_after(place: Path, path: Path) -> bool:
     """Tells whether one transformation of a chain comes after another."""
-    *chain, last = place or (None,)
-    shared = path[: len(chain)] == tuple(chain)
-    if not shared or len(path) == len(chain) or not isinstance(last, SequenceKey):
+    depth = max(len(place) - 1, 0)
+    if place[:depth] != path[:depth]:
         return False
-    other = path[len(chain)]
-    return isinstance(other, SequenceKey) and other.idx < last.idx
+    later, sooner = place[depth:][:1], path[depth:][:1]
+    indices = [key.idx for key in sooner + later if isinstance(key, SequenceKey)]
+    return len(indices) == 2 and indices[0] < indices[1]
 
 
 def _reduced(found: Found, factors: list[jax.Array]) -> Found:
