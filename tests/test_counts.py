@@ -79,11 +79,10 @@ COUNTED = {
 """Schedules, and how many equations they have: numbers that may only fall."""
 
 
-@pytest.mark.skipif(
-    jax.__version_info__ < (0, 9, 2), reason="JAX indexes by more equations there"
-)
 @pytest.mark.parametrize("name", COUNTED)
 def test_programs_are_small(name):
+    if name == "sgdr, growing periods" and jax.__version_info__ < (0, 9, 2):
+        pytest.skip("To index an array takes this JAX three more equations.")
     schedule, closed_over, given = COUNTED[name]
     counted = equations_of(schedule)
     assert counted[0] <= closed_over, counted

@@ -197,7 +197,7 @@ def scale_by_layers(
         which `set_scale` and `set_schedule` change it.
 
     Raises:
-        ValueError: If it is used with parameters of another structure.
+        ValueError: If it is used with a parameter that `layerwise` did not have.
 
     Example:
         >>> import jax.numpy as jnp

@@ -12,7 +12,7 @@ import optax
 
 from ..errors import echoes, misfit_of
 from ..schedule import Schedule, ScheduleLike, as_schedule
-from ..serialization import serialize_with_flax
+from ..serialization import register_with_flax
 from ..tree import as_arrays
 from ..types import Scalar
 
@@ -41,7 +41,7 @@ class Scheduled(NamedTuple):
     @classmethod
     def start(cls, schedule: Schedule) -> "Scheduled":
         """Returns it before the first update, when no value has been applied: 0."""
-        serialize_with_flax()
+        register_with_flax()
         return cls(
             position=jnp.zeros((), jnp.int32),
             schedule=as_arrays(schedule),

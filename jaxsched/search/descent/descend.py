@@ -211,14 +211,15 @@ def _default_optimizer(iterations: int) -> optax.GradientTransformation:
     return optax.chain(
         # Whatever the size of gradients: one in a million may be huge, or all tiny, and
         # then the squares of which the norm is made are no floats.
-        optax.stateless(_with_a_largest_of_1),
+        optax.stateless(_divided_by_largest),
         optax.normalize_by_update_norm(eps=1e-20),
         # With few steps to take, it has to forget soon what was long ago.
         optax.adam(cosine(0.4, 0.0, iterations), b1=0.8, b2=0.9),
     )
 
 
-def _with_a_largest_of_1(gradients: Any, _: Any) -> Any:
+def _divided_by_largest(gradients: Any, _: Any) -> Any:
+    """Returns gradients of which the largest entry is 1, in magnitude."""
     largest = positive(optax.tree.norm(gradients, ord="inf"))
     return jax.tree.map(lambda gradient: gradient / largest, gradients)
 

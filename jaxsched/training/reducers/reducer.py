@@ -13,7 +13,7 @@ from jax.typing import ArrayLike
 from ...domain import INFINITY, Domain
 from ...errors import echoes
 from ...numerics import as_float
-from ...serialization import serialize_with_flax
+from ...serialization import register_with_flax
 from ...tree import Tree, as_arrays
 from ...types import Scalar
 
@@ -130,7 +130,7 @@ def reducing(
 
     def init(params: Any) -> Any:
         del params
-        serialize_with_flax()
+        register_with_flax()
         kept = as_arrays(reducer)
         return ReducingState(kept, reducer.init(), number(0.0), number(0.0))
 
