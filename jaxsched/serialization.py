@@ -49,8 +49,8 @@ def _from_state(tree: Tree, written: dict[str, Any]) -> Tree:
     if written.get("kind") != _description(tree):
         raise ValueError(
             f"A `{written.get('kind')}` was saved, and cannot be read as a "
-            f"`{_description(tree)}`: read it into a state with the schedule that was saved, "
-            "and give that another one by `training.set_schedule`."
+            f"`{_description(tree)}`: read it into a state with the schedule that was "
+            "saved, and give that another one by `training.set_schedule`."
         )
     from_state = sys.modules["flax.serialization"].from_state_dict
     values = {
