@@ -59,7 +59,7 @@ def _from_state(tree: Tree, written: dict[str, Any]) -> Tree:
     }
     # As when JAX puts a tree together, nothing is converted or checked.
     read = object.__new__(type(tree))
-    vars(read).update(vars(tree) | values)
+    vars(read).update(tree.__getstate__() | values)
     return read
 
 
