@@ -372,8 +372,10 @@ def test_a_step_is_set_exactly():
         changed = training.set_step(state, step)
         assert changed.scheduled["learning_rate"].position == step
         assert changed.scheduled["learning_rate"].position.dtype == jnp.int32
-    traced = jax.jit(lambda step: training.set_step(state, step))(np.uint32(2**31 + 5))
-    assert traced.scheduled["learning_rate"].position == 2**31 - 1
+    traced = jax.jit(lambda step: training.set_step(state, step))
+    for step in (np.uint32(2**31 + 5), np.uint8(200), np.int8(-3), np.int16(300)):
+        counted = traced(step).scheduled["learning_rate"].position
+        assert counted == min(max(int(step), 0), 2**31 - 1)
 
 
 # --- Reducers -------------------------------------------------------------------------

@@ -219,7 +219,8 @@ def _as_count(step: Any) -> jax.Array:
     if not is_concrete(array):
         if not jnp.issubdtype(array.dtype, jnp.integer):
             raise TypeError(f"`step` must be {allowed}, got a traced {array.dtype}.")
-        return jnp.clip(array, 0, MOST_STEPS).astype(jnp.int32)
+        most = min(MOST_STEPS, jnp.iinfo(array.dtype).max)
+        return jnp.clip(array, 0, most).astype(jnp.int32)
     there = np.asarray(array)
     if there.dtype.kind not in "iuf":
         raise refusal(TypeError, "`step`", allowed, step)
