@@ -219,7 +219,7 @@ def _as_count(step: Any) -> jax.Array:
     if not is_concrete(array):
         if not jnp.issubdtype(array.dtype, jnp.integer):
             raise TypeError(f"`step` must be {allowed}, got a traced {array.dtype}.")
-        most = min(MOST_STEPS, jnp.iinfo(array.dtype).max)
+        most = min(MOST_STEPS, int(np.iinfo(array.dtype).max))
         return jnp.clip(array, 0, most).astype(jnp.int32)
     there = np.asarray(array)
     if there.dtype.kind not in "iuf":
