@@ -440,15 +440,21 @@ FACTORS = [0.9999, 1 - 1e-7, 0.97, 0.99999, 1 - 3e-8, 0.5]
 )
 def test_cycles_of_no_steps_are_over_or_never_go_on(times, ratio, multiplier, final):
     """Whether the program knows the lengths, or is given them."""
-    lr = js.repeat(
-        js.cosine(0.5, -1.0, 0.0),
-        times,
-        period_multiplier=ratio,
-        value_multiplier=multiplier,
-    )
     steps = jnp.asarray([-1.0, 0.0, 2.0, 1e6])
+
+    def repeated(times):
+        return js.repeat(
+            js.cosine(0.5, -1.0, 0.0),
+            times,
+            period_multiplier=ratio,
+            value_multiplier=multiplier,
+        )
+
+    lr = repeated(times)
     assert lr(steps).tolist() == [final] * 4
     assert jax.jit(lr)(steps).tolist() == [final] * 4
+    given = jax.jit(lambda times: repeated(times)(steps))
+    assert given(times).tolist() == [final] * 4
 
 
 def decays(factor):
