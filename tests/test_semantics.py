@@ -117,6 +117,12 @@ class Expression:
         """The largest rate at its seams."""
         return max(abs(self.meaning(mp.mpf(seam))) for seam in [0.0, *self.seams])
 
+    @property
+    def rounding(self) -> float:
+        """What rounding leaves of slopes that cancel: an ulp of the largest number."""
+        numbers = [abs(number) for own in self.numbers for number in own]
+        return 1e-15 * max([1.0, *numbers])
+
     def nearby(self, random: Random) -> "Expression":
         """The same of numbers that differ in the ninth digit."""
         numbers = [
@@ -235,9 +241,9 @@ def slopes(function: Callable[[Any], Any], x: float) -> list[Any]:
     return sides
 
 
-def is_slope(seen: float, sides: list[Any], scale: Any) -> bool:
+def is_slope(seen: float, sides: list[Any], scale: Any, rounding: float) -> bool:
     """Tells whether a slope lies between those of the two sides."""
-    slack = mp.mpf(1e-5) * max(map(abs, sides)) + mp.mpf(1e-9) * scale + mp.mpf(1e-15)
+    slack = mp.mpf(1e-5) * max(map(abs, sides)) + mp.mpf(1e-9) * scale + rounding
     return bool(min(sides) - slack <= mp.mpf(seen) <= max(sides) + slack)
 
 
@@ -320,11 +326,12 @@ def wrong_slopes(expression: Expression, own: Any, places: list[int]) -> list[Fa
             if name == "step" and step == 0 and ties_at_0(expression):
                 continue
             scale = size / (abs(x) or 1)
-            if not sides or is_slope(seen[index], sides, scale):
+            right_here = functools.partial(
+                is_slope, seen[index], scale=scale, rounding=expression.rounding
+            )
+            if not sides or right_here(sides):
                 continue
-            if is_slope(
-                seen[index], sides + sides_nearby(expression, step, index), scale
-            ):
+            if right_here(sides + sides_nearby(expression, step, index)):
                 continue
             right = ", ".join(mp.nstr(side, 8) for side in sides)
             faults.append(

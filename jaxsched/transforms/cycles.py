@@ -101,10 +101,14 @@ class ScaledRepeat(Schedule):
             count, since, rest = _cycle(t, left, period, self.times)
         else:
             count, since, rest = _scaled_cycle(t, left, period, self.times, ratio)
+        multiplier: Any = self.value_multiplier
+        if is_endless(self.times) and not (known(multiplier) and abs(multiplier) <= 1):
+            # What has grown so long changes with its period by more than a float.
+            since = where(t < LATEST, since, fixed(since))
         value = self.inner.inside(since, rest)
-        if known(self.value_multiplier) and self.value_multiplier == 1:
+        if known(multiplier) and multiplier == 1:
             return value
-        return value * limited_power(self.value_multiplier, count)
+        return value * limited_power(multiplier, count)
 
 
 Cycle: TypeAlias = tuple[jax.Array, jax.Array, jax.Array]
@@ -158,10 +162,16 @@ def _scaled_cycle(
     grows = known(ratio) and ratio > 1
     if not (is_endless(times) and grows):
         # If they shrink without end, all of them are over at the end.
-        final = count >= last if grows else (count >= last) | (left <= 0)
+        over: Any = left <= 0
+        final = count >= last if grows else (count >= last) | over
         count = where(final, last, count)
         rest = where(final, _with_cut(left, cut, fixed(length * period)), rest)
-    return count, where(goes_on, since / length, 0.0), rest / fixed(length)
+    since = where(goes_on, since / length, 0.0)
+    if is_endless(times) and not grows:
+        # Rounding, divided by the length of the last of ever shorter cycles, is no
+        # slope.
+        since = where(over, period, since)
+    return count, since, rest / fixed(length)
 
 
 MOST_LISTED = 64
