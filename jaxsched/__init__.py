@@ -39,6 +39,7 @@ with _uncollected():
         chain as chain,
         constant as constant,
     )
+    from .transforms.clocks import *
     from .transforms.cycles import *
     from .transforms.noise import *
     from .transforms.phases import *

@@ -111,6 +111,25 @@ def divided(numerator: Any, denominator: Any) -> tuple[jax.Array, jax.Array]:
     return ratio, lost / fixed(denominator)
 
 
+def counted(total: Digits, count: Any, each: Any) -> jax.Array:
+    """Returns `total + count * each`, rounded once, however many digits it has."""
+    result = total.high + count * each
+    (count_high, count_low), (each_high, each_low) = (
+        _halves(fixed(x)) for x in (count, each)
+    )
+    first = count_high * each_high
+    most = fixed(total.high) + first
+    lost = _lost(fixed(total.high), first, most) + fixed(total.low)
+    lost = lost + (count_high * each_low + count_low * each_high)
+    return carried(most + (lost + count_low * each_low), result)
+
+
+def _lost(first: Any, second: Any, total: Any) -> Any:
+    """Returns what rounding took from the sum of two numbers (Knuth's)."""
+    part = total - first
+    return (first - (total - part)) + (second - part)
+
+
 def _halves(x: Any) -> tuple[Any, Any]:
     """Splits `x` into two numbers of half its digits, whose products are exact."""
     kind: Any = np.finfo(jnp.result_type(float))

@@ -148,6 +148,9 @@ TRANSFORMS = {
     ),
     "reverse": Row(js.reverse(js.linear(0.0, 1.0, 10)), 1.0, 0.0),
     "staircase": Row(js.staircase(js.linear(0.0, 1.0, 10), 4), 0.0, 1.0),
+    "on_clock": Row(
+        js.on_clock(DECAY, js.piecewise_constant([10, 20], [1.0, 0.0, 2.5])), 1.0, 0.1
+    ),
     "stretch": Row(js.stretch(js.linear(0.0, 1.0, 10), 2.5), 0.0, 1.0),
     "delay": Row(js.delay(js.linear(0.0, 1.0, 10), 5), 0.0, 1.0),
     "shift": Row(js.shift(js.linear(0.0, 1.0, 10), 5), 0.5, 1.0),

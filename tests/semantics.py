@@ -281,6 +281,25 @@ def stretch(inner: Meaning, factor: Real) -> Meaning:
     return in_time(inner, end, lambda t: t / factor, lambda t: t * factor)
 
 
+def on_clock(inner: Meaning, steps: list[Real], amounts: list[Real]) -> Meaning:
+    begins = [ZERO, *map(mp.mpf, steps)]
+    pieces = [*zip(begins, [*begins[1:], INFINITY], amounts, strict=True)]
+
+    def shown(t: Real) -> Real:
+        return sum(
+            (min(t, until) - begin) * a for begin, until, a in pieces if t > begin
+        )
+
+    def when(amount: Real) -> Real:
+        begun = [piece for piece in pieces if amount >= shown(piece[0])]
+        begin, _, each = (begun or pieces)[-1 if begun else 0]
+        return begin + (amount - shown(begin)) / each
+
+    end = INFINITY if mp.isinf(inner.duration) else when(inner.duration)
+    clocked = in_time(inner, end, shown, when)
+    return clocked._replace(seams=(*clocked.seams, *begins))
+
+
 def reverse(inner: Meaning) -> Meaning:
     end = inner.duration
     return in_time(inner, end, lambda t: end - t, lambda t: end - t)
@@ -547,6 +566,12 @@ class Draw:
         widths = [self.some_length() for _ in range(number)]
         sums = np.cumsum(np.asarray(widths, np.float32), dtype=np.float32)
         return [Length(step) for step in sums]
+
+    def amounts(self, number: int) -> list[float]:
+        return [
+            self.random.choice([0.25, 1.0, 2.0, 3.0, 7.0, self.positive(0.1)])
+            for _ in range(number)
+        ]
 
     def phases(self, number: int, *, fill: bool = True) -> list[float]:
         """Some lengths and a whole that they fill, or that is longer."""
@@ -859,6 +884,15 @@ NODES = {
         js.stretch,
         stretch,
         lambda d: [d.random.choice([0.25, 0.5, 1.0, 2.0, 3.0, 7.0, d.positive(0.1)])],
+        "s",
+        None,
+    ),
+    "on_clock": Word(
+        lambda a, x, y, p, q, r: js.on_clock(
+            a, js.piecewise_constant([x, y], [p, q, r])
+        ),
+        lambda a, x, y, p, q, r: on_clock(a, [x, y], [p, q, r]),
+        lambda d: [*d.boundaries(2), *d.amounts(3)],
         "s",
         None,
     ),

@@ -1,11 +1,17 @@
 """Another horizon: what a schedule becomes when training takes longer than planned."""
 
+from typing import Any
+
+import numpy as np
+
 from ..domain import NONNEGATIVE
 from ..errors import echoes
-from ..hyperparameters import as_leaf
+from ..hyperparameters import as_leaf, is_concrete
+from ..leaves.tables import PiecewiseConstant
+from ..numerics import at_least, positive
 from ..recipes.horizon import rest
-from ..schedule import Chain, ScheduleLike, as_schedule, require_end
-from ..transforms import cooldown, delay, shift, stretch, until
+from ..schedule import ScheduleLike, as_schedule, require_end
+from ..transforms import OnClock, cooldown
 from ..types import Scalar
 
 
@@ -13,7 +19,7 @@ __all__ = ["cooldown", "extend", "retarget"]
 
 
 @echoes
-def retarget(schedule: ScheduleLike, at: Scalar, total_steps: Scalar) -> Chain:
+def retarget(schedule: ScheduleLike, at: Scalar, total_steps: Scalar) -> OnClock:
     """Makes a schedule end at another step, from step `at` on.
 
     What is left of it is stretched or squeezed: the rate goes on from where it is, by
@@ -22,30 +28,54 @@ def retarget(schedule: ScheduleLike, at: Scalar, total_steps: Scalar) -> Chain:
     Args:
         schedule: What is running; it must have an end.
         at: The step from which on it is another, less than its duration.
-        total_steps: The step at which it ends, at least `at`.
+        total_steps: The step at which it ends, more than `at`.
 
     Returns:
-        A schedule of `total_steps` steps.
+        A schedule of `total_steps` steps: the other one on another clock, which may
+        be changed again and again.
 
     Raises:
         ValueError: If the schedule has no end, or is over at step `at`, or `at` is
-            more than `total_steps`.
+            not less than `total_steps`. What is over may rise again; see the example.
 
     Example:
         >>> import jaxsched as js
         >>> from jaxsched import training
-        >>> lr = training.retarget(js.linear(1.0, 0.0, 100), at=50, total_steps=250)
+        >>> decay = js.linear(1.0, 0.0, 100)
+        >>> lr = training.retarget(decay, at=50, total_steps=250)
         >>> [float(lr(step)) for step in (0, 50, 150, 250)]
         [1.0, 0.5, 0.25, 0.0]
+
+        Longer after the end: the rate rises again (rewarming), and decays once more.
+
+        >>> again = js.warmup_cosine(0.5, warmup_steps=20, total_steps=150)
+        >>> lr = js.until(decay, 100) >> again
+        >>> [float(lr(step)) for step in (50, 100, 120, 250)]
+        [0.5, 0.0, 0.5, 0.0]
     """
-    whole = require_end(as_schedule(schedule), "No other end has")
-    left = rest(whole.duration, at=at)
-    longer = rest(total_steps, at=at)
-    return until(whole, at) >> stretch(shift(whole, at), longer / left)
+    whole = require_end(
+        as_schedule(schedule), "`until` gives an end, which `retarget` needs, to"
+    )
+    begin = as_leaf(at, NONNEGATIVE, "at")
+    left: Any = whole.duration - begin
+    if _holds(left <= 0):
+        raise ValueError(
+            f"`at` must be less than {whole.duration!r}, when the schedule is over, "
+            f"got {at!r}: nothing is left to be stretched. To train on, let the rate "
+            "rise again: `until(schedule, at) >> warmup_cosine(...)`."
+        )
+    longer: Any = rest(total_steps, at=at)
+    if _holds(longer <= 0):
+        raise ValueError(
+            f"`total_steps` must be more than {at!r}, where it is another schedule, "
+            f"got {total_steps!r}: `until(schedule, at)` ends at once."
+        )
+    speed = at_least(0.0, left) / positive(longer)
+    return OnClock(whole, PiecewiseConstant([begin], [1.0, speed]))
 
 
 @echoes
-def extend(schedule: ScheduleLike, at: Scalar, steps: Scalar) -> Chain:
+def extend(schedule: ScheduleLike, at: Scalar, steps: Scalar) -> OnClock:
     """Holds the rate of step `at` for more steps, and goes on from there.
 
     In the stable phase of `wsd` it makes that longer; at the end of a schedule it only
@@ -53,14 +83,15 @@ def extend(schedule: ScheduleLike, at: Scalar, steps: Scalar) -> Chain:
 
     Args:
         schedule: What is running.
-        at: The step at which it waits.
+        at: The step at which it waits, at most its duration.
         steps: For how many steps.
 
     Returns:
-        A schedule that lasts `steps` steps longer.
+        A schedule that lasts `steps` steps longer: the other one on another clock,
+        which may be changed again and again.
 
     Raises:
-        ValueError: If `at` or `steps` is negative.
+        ValueError: If `at` or `steps` is negative, or the schedule is over before `at`.
 
     Example:
         >>> import jaxsched as js
@@ -71,5 +102,18 @@ def extend(schedule: ScheduleLike, at: Scalar, steps: Scalar) -> Chain:
         [1.0, 1.0, 0.75, 0.0]
     """
     whole = as_schedule(schedule)
-    begin = as_leaf(at, NONNEGATIVE, "at")
-    return until(whole, begin) >> delay(shift(whole, begin), steps)
+    begin: Any = as_leaf(at, NONNEGATIVE, "at")
+    waits: Any = as_leaf(steps, NONNEGATIVE, "steps")
+    if _holds(begin > whole.duration):
+        raise ValueError(
+            f"`at` must be at most {whole.duration!r}, when the schedule is over, got "
+            f"{at!r}: from there on it holds its last value in any case."
+        )
+    if _holds(waits == 0):
+        return OnClock(whole, PiecewiseConstant([begin], [1.0, 1.0]))
+    return OnClock(whole, PiecewiseConstant([begin, begin + waits], [1.0, 0.0, 1.0]))
+
+
+def _holds(condition: Any) -> bool:
+    """Tells whether a condition holds, as far as it can be seen."""
+    return is_concrete(condition) and bool(np.any(np.asarray(condition)))
