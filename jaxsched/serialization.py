@@ -1,9 +1,46 @@
-"""What `flax.serialization` is told of our trees, once Flax is there."""
+"""What tells a reader of which kind a tree was that was saved."""
 
 import sys
+import zlib
 from typing import Any
 
+import jax
+import numpy as np
+
 from .tree import Tree, fields
+
+
+LABEL_SIZE = 64
+"""How many bytes the label of a tree has: four of a checksum, and text."""
+
+
+def label(tree: Tree) -> np.ndarray:
+    """Returns the kinds of nodes of a tree as numbers, which any format can keep."""
+    text = outline(tree).encode()
+    checksum = zlib.crc32(text).to_bytes(4, "big")
+    return np.frombuffer((checksum + text)[:LABEL_SIZE].ljust(LABEL_SIZE), np.uint8)
+
+
+def read_label(label: Any) -> str:
+    """Returns the text in a label: the beginning of the outline."""
+    text = np.asarray(label, np.uint8).tobytes()[4:].decode(errors="replace").rstrip()
+    return text if len(text) < LABEL_SIZE - 4 else f"{text}..."
+
+
+def outline(tree: Tree) -> str:
+    """Returns the kinds of nodes that a tree consists of, without their numbers."""
+    nodes = jax.tree.leaves(_children(tree), is_leaf=lambda x: isinstance(x, Tree))
+    parts = [
+        f"{field.name}={getattr(value, '__qualname__', repr(value))}"
+        for field in fields(type(tree))
+        if "static" in field.metadata
+        for value in [getattr(tree, field.name)]
+        if value != field.default
+    ]
+    parts += [outline(node) for node in nodes if isinstance(node, Tree)]
+    return (
+        f"{type(tree).__name__}({', '.join(parts)})" if parts else type(tree).__name__
+    )
 
 
 def register_with_flax() -> None:

@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax.tree_util import DictKey, GetAttrKey, SequenceKey, keystr
+from jax.typing import ArrayLike
 
 from ..errors import named
-from ..schedule import ScheduleLike, as_schedule
+from ..schedule import Schedule, ScheduleLike, as_schedule
 from .reducers import ReducingState
 from .state import Scheduled
 from .variables import contents
@@ -27,10 +28,11 @@ Path: TypeAlias = tuple[Any, ...]
 
 
 class Found(NamedTuple):
-    """The value that something scheduled had last, and what tells the next one."""
+    """The value that something scheduled had last, and what tells those to come."""
 
     applied: jax.Array
-    upcoming: Callable[[], jax.Array]
+    ahead: Callable[[ArrayLike], jax.Array]
+    """The values after so many more updates."""
 
 
 def is_scheduled(node: Any) -> bool:
@@ -61,7 +63,7 @@ def find(state: State, schedules: Schedules | None = None) -> dict[str, Found]:
     """
     state = contents(state)
     ours = {
-        path: Found(each.applied, each.upcoming)
+        path: Found(each.applied, each.ahead)
         for path, each in nodes(state, is_scheduled).items()
     }
     found = ours | _hyperparameters_of_optax(state) | _of_optax(state, schedules)
@@ -85,14 +87,14 @@ def _name(path: Path) -> str:
 # --- What Optax keeps of its own ------------------------------------------------------
 
 
-def _is_counter(node: Any) -> bool:
+def is_counter(node: Any) -> bool:
     """Tells whether a state of Optax is the step of a schedule, and nothing else."""
     return isinstance(node, tuple) and getattr(node, "_fields", None) == ("count",)
 
 
 def _of_optax(state: State, schedules: Schedules | None) -> dict[Path, Found]:
     """Puts schedules to the steps that Optax keeps of its own."""
-    counters = nodes(state, _is_counter)
+    counters = nodes(state, is_counter)
     if schedules is None or not counters:
         return {}
     names = by_name(counters)
@@ -109,7 +111,7 @@ def _of_optax(state: State, schedules: Schedules | None) -> dict[Path, Found]:
         count, whole = counters[path].count, as_schedule(schedule)
         found[_of_value(path)] = Found(
             jnp.where(count > 0, whole(jnp.maximum(count - 1, 0)), 0.0),
-            functools.partial(whole, count),
+            functools.partial(_later, whole, count),
         )
     return found
 
@@ -120,11 +122,10 @@ def _hyperparameters_of_optax(state: State) -> dict[Path, Found]:
     found = {}
     for path, node in nodes(state, lambda node: isinstance(node, kind)).items():
         for name, value in node.hyperparams.items():
-            known = functools.partial(jnp.asarray, value)
             follows = name in node.hyperparams_states
-            upcoming = functools.partial(_unknown, name) if follows else known
+            ahead = functools.partial(_unknown if follows else _same, name, value)
             place = (*path, GetAttrKey("hyperparams"), DictKey(name))
-            found[place] = Found(value, upcoming)
+            found[place] = Found(value, ahead)
     return found
 
 
@@ -134,7 +135,18 @@ def _of_value(path: Path) -> Path:
     return tuple(GetAttrKey("hyperparams") if key == injected else key for key in path)
 
 
-def _unknown(name: str) -> jax.Array:
+def _later(schedule: Schedule, count: jax.Array, updates: ArrayLike) -> jax.Array:
+    """Returns the values of a schedule after so many more updates."""
+    return schedule(jnp.expand_dims(count, range(-jnp.ndim(updates), 0)) + updates)
+
+
+def _same(name: str, value: jax.Array, updates: ArrayLike) -> jax.Array:
+    """Returns a number as it is after any updates."""
+    spread = jnp.expand_dims(value, range(-jnp.ndim(updates), 0))
+    return jnp.broadcast_to(spread, (*jnp.shape(value), *jnp.shape(updates)))
+
+
+def _unknown(name: str, *_: Any) -> jax.Array:
     raise ValueError(
         f"{name!r} follows a schedule that the state does not hold: give the schedule."
     )
@@ -175,4 +187,10 @@ def _reduced(found: Found, factors: list[jax.Array]) -> Found:
     if not factors:
         return found
     factor = functools.reduce(operator.mul, factors)
-    return Found(found.applied * factor, lambda: found.upcoming() * factor)
+
+    def ahead(updates: ArrayLike) -> jax.Array:
+        return found.ahead(updates) * jnp.expand_dims(
+            factor, range(-jnp.ndim(updates), 0)
+        )
+
+    return Found(found.applied * factor, ahead)

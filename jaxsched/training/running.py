@@ -19,7 +19,7 @@ from .state import Scheduled
 from .variables import contents, held_like
 
 
-__all__ = ["applied", "set_scale", "set_schedule", "set_step", "upcoming"]
+__all__ = ["applied", "preview", "set_scale", "set_schedule", "set_step", "upcoming"]
 
 
 def applied(state: State, schedule: Schedules | None = None) -> dict[str, jax.Array]:
@@ -73,7 +73,43 @@ def upcoming(state: State, schedule: Schedules | None = None) -> dict[str, jax.A
     Raises:
         ValueError: If nothing in the state is scheduled, or what it is is not known.
     """
-    return {name: each.upcoming() for name, each in find(state, schedule).items()}
+    return {name: each.ahead(0) for name, each in find(state, schedule).items()}
+
+
+def preview(
+    state: State, steps: int, schedule: Schedules | None = None
+) -> dict[str, jax.Array]:
+    """Returns the values that the next updates will have, of all that is scheduled.
+
+    So it is seen before a run goes on what this very state will do: its schedules, at
+    its step, with its factors.
+
+    Args:
+        state: The state of an optimizer, as for `applied`.
+        steps: How many updates.
+        schedule: The one that was given to an optimizer of Optax itself.
+
+    Returns:
+        The values, by the same names, each of shape `(steps,)`; of a batch of states,
+        `(batch, steps)`. What reducers have lowered stays so low.
+
+    Raises:
+        ValueError: If nothing in the state is scheduled, or what it is is not known, or
+            `steps` is not a whole number > 0.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> import optax
+        >>> import jaxsched as js
+        >>> from jaxsched import training
+        >>> state = training.inject(optax.sgd)(js.linear(1.0, 0.0, 4)).init(jnp.ones(2))
+        >>> training.preview(state, 5)["learning_rate"].tolist()
+        [1.0, 0.75, 0.5, 0.25, 0.0]
+    """
+    if not (isinstance(steps, int) and steps > 0):
+        raise refusal(ValueError, "`steps`", "a whole number > 0", steps)
+    updates = jnp.arange(steps)
+    return {name: each.ahead(updates) for name, each in find(state, schedule).items()}
 
 
 @echoes
@@ -97,7 +133,7 @@ def set_schedule(
     new = as_schedule(schedule)
 
     def change(each: Scheduled) -> Scheduled:
-        return each._replace(schedule=_for_each(new, each.position.shape))
+        return each.following(_for_each(new, each.position.shape))
 
     return _changed(state, name, change)
 

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jax.typing import ArrayLike
 
 from ..errors import echoes, misfit_of
 from ..schedule import Schedule, ScheduleLike, as_schedule
-from ..serialization import register_with_flax
+from ..serialization import LABEL_SIZE, label, register_with_flax
 from ..tree import as_arrays
 from ..types import Scalar
 
@@ -33,6 +34,8 @@ class Scheduled(NamedTuple):
     """How many updates came before the next one."""
     schedule: Schedule
     """The schedule, with arrays of its own for leaves, which may be donated."""
+    label: jax.Array
+    """What kind of schedule it is, in 64 bytes: checkpoints keep only its numbers."""
     multiplier: jax.Array
     """What its values are multiplied by."""
     applied: jax.Array
@@ -45,15 +48,26 @@ class Scheduled(NamedTuple):
         return cls(
             position=jnp.zeros((), jnp.int32),
             schedule=as_arrays(schedule),
+            label=jnp.array(label(schedule)),
             multiplier=jnp.ones((), float),
             applied=jnp.zeros((), float),
         )
 
     def upcoming(self) -> jax.Array:
         """Returns the value that the next update has; of a batch, one for each."""
+        return self.ahead(0)
+
+    def ahead(self, updates: ArrayLike) -> jax.Array:
+        """Returns the values after so many more updates; of a batch, those of each."""
         if self.position.ndim:
-            return jax.vmap(Scheduled.upcoming)(self)
-        return self.schedule(self.position) * self.multiplier
+            return jax.vmap(Scheduled.ahead, (0, None))(self, updates)
+        return self.schedule(self.position + updates) * self.multiplier
+
+    def following(self, schedule: Schedule) -> "Scheduled":
+        """Returns it with another schedule, at the same step."""
+        batch = self.position.shape
+        kind = jnp.broadcast_to(label(schedule), (*batch, LABEL_SIZE))
+        return self._replace(schedule=schedule, label=jnp.array(kind))
 
     def advance(self) -> "Scheduled":
         """Returns it after the next update."""
