@@ -414,6 +414,36 @@ def test_shrinking_periods_come_to_their_limit(ratio, multiplier):
     assert float(schedule(0)) == 1.0
 
 
+@pytest.mark.parametrize("ratio", [0.5, 0.75])
+@pytest.mark.parametrize("factor", [1.0, 7.0])
+def test_after_their_limit_shrinking_periods_have_no_slope_in_time(ratio, factor):
+    def rate(ratio, factor, steps, step):
+        inner = js.piecewise_cubic([4, 14, 18, 1018], [1.0, -1.0, 0.2, 2.0])
+        inner = js.stretch(inner, factor) >> js.linear(2.0, 5.0, steps)
+        return js.repeat(inner, period_multiplier=ratio)(step)
+
+    with jax.enable_x64(True):
+        slopes_at = jax.jit(jax.grad(rate, (0, 1, 2)))
+        for step in (1e5, math.inf):
+            slopes = slopes_at(ratio, factor, 10.0, step)
+            np.testing.assert_allclose(slopes, 0.0, atol=1e-9)
+
+
+@pytest.mark.parametrize("multiplier", [2.0, -1.5])
+def test_what_has_grown_without_end_has_finite_slopes_at_inf(multiplier):
+    def rate(peak, steps, ratio, multiplier):
+        inner = js.repeat(js.cosine(peak, 1e-4, steps), 2.5)
+        return js.repeat(inner, period_multiplier=ratio, value_multiplier=multiplier)(
+            math.inf
+        )
+
+    for ratio in (1.0, 1.5):
+        seen = jax.jit(jax.value_and_grad(rate, (0, 1, 2, 3)))(
+            8e-4, 3.0, ratio, multiplier
+        )
+        chex.assert_tree_all_finite(seen)
+
+
 @pytest.mark.parametrize("multiplier", [1.5, -1.0, -2.0])
 def test_shrinking_periods_that_have_no_limit_are_refused(multiplier):
     with pytest.raises(ValueError, match="value_multiplier"):

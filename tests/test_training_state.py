@@ -250,6 +250,69 @@ def test_retargeted_it_goes_on_from_where_it_is_to_the_same_end():
         training.retarget(js.inverse_sqrt(1.0, 10), at=6, total_steps=50)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda lr, at: training.retarget(lr, at=at, total_steps=lr.duration + 13),
+        lambda lr, at: training.extend(lr, at=at, steps=13),
+    ],
+    ids=["retarget", "extend"],
+)
+def test_changed_again_and_again_a_schedule_grows_by_a_constant(change):
+    def size(lr):
+        equations = len(jax.make_jaxpr(lr)(0.0).jaxpr.eqns)
+        return len(jax.tree.leaves(lr)), equations
+
+    sizes, lr = [], LR
+    for times in range(8):
+        lr = change(lr, 2 + times)
+        sizes.append(size(lr))
+    assert lr.duration == LR.duration + 8 * 13
+    assert lr(lr.duration) == LR(LR.duration)
+    growth = np.diff(sizes, axis=0)
+    assert (growth == growth[0]).all()
+    assert growth[0, 0] <= 5
+
+
+@pytest.mark.parametrize(
+    ("at", "total_steps", "remedy"),
+    [
+        (10, 25, "rise again"),
+        (12, 25, "rise again"),
+        (6, 6, "ends at once"),
+        (6, 5, "total_steps"),
+    ],
+)
+def test_what_is_over_is_not_stretched(at, total_steps, remedy):
+    with pytest.raises(ValueError, match=remedy):
+        training.retarget(LR, at=at, total_steps=total_steps)
+
+    def rate(at, total_steps, step):
+        return training.retarget(LR, at, total_steps)(step)
+
+    for step in (0.0, 6.0, 11.0, 40.0):
+        traced = jax.jit(jax.value_and_grad(rate, (0, 1, 2)))
+        chex.assert_tree_all_finite(traced(float(at), float(total_steps), step))
+
+
+def test_an_end_is_extended_and_what_is_over_is_not():
+    assert training.extend(LR, at=10, steps=5).duration == 15
+    assert training.extend(LR, at=4, steps=0).duration == 10
+    assert training.extend(js.inverse_sqrt(1.0, 10), at=4, steps=5).duration == np.inf
+    with pytest.raises(ValueError, match="is over"):
+        training.extend(LR, at=10.5, steps=5)
+    traced = jax.jit(jax.grad(lambda at: training.extend(LR, at, 5.0)(12.0)))
+    chex.assert_tree_all_finite(traced(11.0))
+
+
+def test_retargeted_jumps_stay_at_their_seams():
+    lr = js.multi_step(1.0, boundaries=[30, 60, 90], factor=0.1)
+    slower = training.retarget(lr, at=21, total_steps=21 + 69 * 3)
+    begins = np.array([21 + 9 * 3, 21 + 39 * 3, 21 + 69 * 3])
+    np.testing.assert_allclose(slower(begins - 1), [1.0, 0.1, 0.01], rtol=1e-6)
+    np.testing.assert_allclose(slower(begins), [0.1, 0.01, 0.001], rtol=1e-6)
+
+
 def test_many_cooldowns_branch_off_one_run():
     run = js.warmup_constant(1.0, warmup_steps=5)
     branches = jax.vmap(lambda at: js.cooldown(run, at, 10))(jnp.asarray([20.0, 40.0]))

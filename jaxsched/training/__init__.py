@@ -1,6 +1,7 @@
 """Schedules in the training loop: what a person does with one once training runs."""
 
 from . import presets as presets
+from .batches import *
 from .checks import *
 from .horizon import *
 from .layers import *
