@@ -5,6 +5,7 @@ from .batches import *
 from .checks import *
 from .horizon import *
 from .layers import *
+from .migration import *
 from .reducers import *
 from .resume import *
 from .running import *
