@@ -43,9 +43,9 @@ def migrate(state: State, fresh: State) -> State:
         >>> import jaxsched as js
         >>> from jaxsched import training
         >>> lr, params = js.linear(1.0, 0.0, 10), jnp.ones(2)
-        >>> before = optax.adam(lr)
+        >>> before = optax.sgd(lr, momentum=0.9)
         >>> _, state = before.update(params, before.init(params))
-        >>> after = training.inject(optax.adam)(lr)
+        >>> after = training.inject(optax.sgd)(lr, momentum=0.9)
         >>> state = training.migrate(state, after.init(params))
         >>> round(float(training.upcoming(state)["learning_rate"]), 3)
         0.9

@@ -217,7 +217,9 @@ def _pieces_begun(totals: Any, amount: Any, *, side: Any) -> Any:
     here: Any = host(totals, amount)
     method = {} if here is np else {"method": "scan"}
     found = here.searchsorted(totals[1:], fixed(amount), side=side, **method)
-    return int(found) if here is np and not np.ndim(found) else found
+    if here is jnp:
+        return found.astype(int)
+    return int(found) if not np.ndim(found) else found
 
 
 def _of(values: Any, index: Any) -> Any:
