@@ -11,6 +11,8 @@ import pytest
 import jaxsched as js
 from jaxsched import training
 
+from . import homes
+
 
 nnx = pytest.importorskip("flax.nnx")
 eqx = pytest.importorskip("equinox")
@@ -270,3 +272,10 @@ def test_parameters_that_are_left_out_need_no_rate_and_others_do():
     assert training.applied(state)["a"] == 0.5
     with pytest.raises(ValueError, match="not those of `layerwise`: 'c' are not"):
         training.scale_by_layers(layers).init(params | {"c": 1.0})
+
+
+@pytest.mark.parametrize("part", homes.PARTS)
+@pytest.mark.parametrize("home", homes.HOMES)
+def test_what_works_where(home, part, tmp_path):
+    given = (tmp_path,) if part == "a checkpoint of Orbax" else ()
+    homes.PARTS[part](homes.HOMES[home], *given)

@@ -167,6 +167,7 @@ CALLS = {
     "reverse": use(BASE),
     "shift": use(BASE, 5.0),
     "staircase": use(BASE, 7.0),
+    "on_clock": use(BASE, js.piecewise_constant([10.0, 20.0], [1.0, 0.5, 2.0])),
     "stretch": use(BASE, 1.5),
     "until": use(BASE, 20.0),
     "ahead": use(BASE, 5.0),
