@@ -1,6 +1,7 @@
 """Strict settings under which the whole suite runs, the examples of docstrings too."""
 
 import os
+from collections.abc import Iterator
 
 import chex
 import jax
@@ -19,3 +20,13 @@ jax.config.update("jax_num_cpu_devices", 2)
 def _fresh_trace_counter() -> None:
     # Chex counts traces per line of source, across all cases of a parametrized test.
     chex.clear_trace_counter()
+
+
+@pytest.fixture(autouse=True)
+def _promotion_for_optax(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Lets pages show optimizers of Optax, which rely on promotion."""
+    if request.node.path.parent.name != "docs":
+        yield
+        return
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        yield

@@ -1,4 +1,4 @@
-"""Rewrites what the README shows of the code: its tables, and two of its pictures.
+"""Rewrites what the documents show of the code: their tables, and two pictures.
 
 Run it as `python -m tests.documents` after adding a schedule.
 """
@@ -16,10 +16,12 @@ import jaxsched as js
 from jaxsched import curves, leaves, recipes, schedule, transforms
 from jaxsched.plotting import plot_zoo
 
+from . import homes
 from .catalogue import CURVES, LEAVES, RECIPES
 
 
 README = Path(__file__).parent.parent / "README.md"
+OPTIMIZERS = README.parent / "docs" / "optimizers.md"
 PICTURE = README.parent / "notebooks" / "zoo.png"
 RESULTS = PICTURE.with_name("results.png")
 
@@ -89,15 +91,23 @@ def formula(curve):
     return " ".join(inspect.getdoc(curve).split("\n\n")[0].split())
 
 
-def rewritten(text):
-    """Returns the README with its tables made anew."""
-    for name, table in (("schedules", schedules()), ("curves", shapes())):
+def rewritten(document):
+    """Returns a document with its tables made anew."""
+    text = document.read_text()
+    for name, made in TABLES[document].items():
+        table = made()
         pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
         text, count = re.subn(
             pattern, lambda m, t=table: f"{m[1]}\n{t}\n{m[2]}", text, flags=re.S
         )
-        assert count == 1, f"the README has no place for its table of {name}"
+        assert count == 1, f"{document.name} has no place for its table of {name}"
     return text
+
+
+TABLES = {
+    README: {"schedules": schedules, "curves": shapes},
+    OPTIMIZERS: {"homes": homes.matrix},
+}
 
 
 def zoo():
@@ -121,8 +131,11 @@ def searched(text):
 
 
 if __name__ == "__main__":
-    README.write_text(rewritten(README.read_text()))
+    for document in TABLES:
+        document.write_text(rewritten(document))
     plot_zoo(zoo(), steps=110, columns=9).savefig(PICTURE, dpi=110)
     searched(README.read_text()).savefig(RESULTS, dpi=110)
-    written = f"{README.name}, {PICTURE.name} and {RESULTS.name}"
+    written = (
+        f"{', '.join(each.name for each in TABLES)}, {PICTURE.name} and {RESULTS.name}"
+    )
     print(f"wrote {written}, of jaxsched in {js.__path__[0]}")

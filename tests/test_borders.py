@@ -177,6 +177,19 @@ def test_line_searches_and_reducers_find_their_own():
     assert optax.tree.get(state, "grad") is not None
 
 
+@pytest.mark.parametrize("make", BRIDGES.values(), ids=BRIDGES)
+def test_optax_tells_what_follows_the_parameters(make):
+    optimizer = make(arrays_of())
+    state = optimizer.init(PARAMS)
+    marked = optax.tree.map_params(
+        optimizer, lambda _: True, state, transform_non_params=lambda _: False
+    )
+    chex.assert_trees_all_equal_structs(marked, state)
+    for path, is_like_params in jax.tree_util.tree_leaves_with_path(marked):
+        moments = {"mu", "nu"} & {getattr(key, "name", None) for key in path}
+        assert is_like_params == bool(moments)
+
+
 def test_what_is_set_by_name_in_place_of_a_schedule_is_refused():
     optimizer = training.inject(optax.sgd)(arrays_of())
     state = optimizer.init(PARAMS)

@@ -7,7 +7,7 @@ import pytest
 import jaxsched as js
 from jaxsched import curves, search
 
-from .documents import KINDS, README, constructors, rewritten, sections
+from .documents import KINDS, TABLES, constructors, rewritten, sections
 
 
 FUNCTIONS = {name: f for kind in KINDS for name, f in constructors(kind).items()}
@@ -20,9 +20,10 @@ SEARCH = {
 }
 
 
-def test_the_readme_shows_the_code_as_it_is():
-    text = README.read_text()
-    assert rewritten(text) == text, "run `python -m tests.documents`"
+@pytest.mark.parametrize("document", TABLES, ids=lambda path: path.name)
+def test_documents_show_the_code_as_it_is(document):
+    text = document.read_text()
+    assert rewritten(document) == text, "run `python -m tests.documents`"
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
