@@ -156,6 +156,7 @@ def test_another_batch_size(restored):
     assert {finding.kind for finding in found} == {"numbers", "horizon"}
     assert "180 epochs of 50" in found[-1].message
     assert not kinds(state, long, total_steps=before)
+    assert kinds(state, long, total_steps=after) == {"horizon"}
 
 
 # --- Correct resumes ------------------------------------------------------------------

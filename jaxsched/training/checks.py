@@ -315,8 +315,6 @@ def _other_horizon(run: Run) -> Iterator[str]:
     total = run.horizon.total_steps
     if abs(end - total) <= 1 or not _decays(run.saved, end):
         return
-    if run.code is not None and _same(run.code.duration, end):
-        return
     per_epoch = run.horizon.steps_per_epoch
     epochs = f" ({end / per_epoch:g} epochs of {per_epoch:g})" if per_epoch else ""
     yield (

@@ -159,6 +159,7 @@ def _scaled_cycle(
     else:
         count, since, rest, length = _solved(t, period, most, ratio)
     count = where(goes_on, count, where(ends, last, 0.0))
+    since = where(goes_on, since / length, 0.0)
     grows = known(ratio) and ratio > 1
     if not (is_endless(times) and grows):
         # If they shrink without end, all of them are over at the end.
@@ -166,11 +167,10 @@ def _scaled_cycle(
         final = count >= last if grows else (count >= last) | over
         count = where(final, last, count)
         rest = where(final, _with_cut(left, cut, fixed(length * period)), rest)
-    since = where(goes_on, since / length, 0.0)
-    if is_endless(times) and not grows:
-        # Rounding, divided by the length of the last of ever shorter cycles, is no
-        # slope.
-        since = where(over, period, since)
+        if is_endless(times):
+            # Rounding, divided by the length of the last of ever shorter cycles, is
+            # no slope.
+            since = where(over, period, since)
     return count, since, rest / fixed(length)
 
 
