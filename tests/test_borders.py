@@ -177,6 +177,29 @@ def test_line_searches_and_reducers_find_their_own():
     assert optax.tree.get(state, "grad") is not None
 
 
+@pytest.mark.parametrize("inner", [optax.lbfgs, training.inject(optax.lbfgs)])
+def test_lbfgs_takes_a_shape_beside_its_line_search(inner):
+    shape = js.linear(1.0, 0.5, steps=4)
+    optimizer = inner(shape)
+
+    def loss(x):
+        return ((x - jnp.arange(1.0, 3.0)) ** 4).sum()
+
+    @jax.jit
+    def step(x, state):
+        value, grad = optax.value_and_grad_from_state(loss)(x, state=state)
+        updates, state = optimizer.update(
+            grad, state, x, value=value, grad=grad, value_fn=loss
+        )
+        return optax.apply_updates(x, updates), state
+
+    x = jnp.zeros(2)
+    state = optimizer.init(x)
+    for _ in range(8):
+        x, state = step(x, state)
+    assert loss(x) < 1e-3 * loss(jnp.zeros(2))
+
+
 @pytest.mark.parametrize("make", BRIDGES.values(), ids=BRIDGES)
 def test_optax_tells_what_follows_the_parameters(make):
     optimizer = make(arrays_of())
