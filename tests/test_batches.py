@@ -61,6 +61,8 @@ def test_the_inverse_in_a_program():
     np.testing.assert_array_equal(inverse(jnp.asarray(amounts)), steps)
     np.testing.assert_array_equal(inverse(jnp.asarray(amounts) + 1), steps + 1)
     assert training.reached(plan, -5) == 0
+    assert training.elapsed(plan, -5) == training.elapsed(plan, -5.0) == 0
+    assert training.elapsed(plan, 2**70) > 2**75
     assert training.reached(plan, 0.5) == 1.0
 
 

@@ -137,7 +137,7 @@ def elapsed(clock: ScheduleLike, step: Any) -> Any:
     plan = _as_clock(clock)
     if _is_exact(plan, step):
         return _each(step, functools.partial(_elapsed_exactly, _whole_lists(plan)))
-    amount, _ = _amount_at(plan, as_float(as_time(step)))
+    amount, _ = _amount_at(plan, jnp.maximum(as_float(as_time(step)), 0.0))
     return amount
 
 
@@ -285,9 +285,12 @@ def _exact_array(values: Any) -> Digits:
 
 def _is_exact(clock: PiecewiseConstant, given: Any) -> bool:
     """Tells whether all is known, and whole."""
-    if isinstance(given, jax.Array) or np.asarray(given).dtype.kind not in "iuO":
+    if isinstance(given, jax.Array):
         return False
-    return _is_whole(clock.boundaries, clock.values)
+    # Integers that no type of NumPy has are objects there.
+    numbers = np.asarray(given)
+    integer = numbers.dtype.kind in "iu" or all(type(x) is int for x in numbers.flat)
+    return integer and _is_whole(clock.boundaries, clock.values)
 
 
 WholeLists: TypeAlias = tuple[list[int], list[int], list[int]]
