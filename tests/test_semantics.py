@@ -117,11 +117,15 @@ class Expression:
         """The largest rate at its seams."""
         return max(abs(self.meaning(mp.mpf(seam))) for seam in [0.0, *self.seams])
 
+    @functools.cached_property
+    def largest_number(self) -> float:
+        """The largest number in it, a length say, which need not be one of a seam."""
+        return max([1.0, *(abs(number) for own in self.numbers for number in own)])
+
     @property
     def rounding(self) -> float:
         """What rounding leaves of slopes that cancel: an ulp of the largest number."""
-        numbers = [abs(number) for own in self.numbers for number in own]
-        return 1e-15 * max([1.0, *numbers])
+        return 1e-15 * self.largest_number
 
     def nearby(self, random: Random) -> "Expression":
         """The same of numbers that differ in the ninth digit."""
@@ -182,7 +186,7 @@ class Expression:
         value, takes = self.meaning(t), min if self.whole or not in_time else max
         total = unit * max(abs(value), 1e-8 * self.largest) + mp.mpf(1e-36)
         if in_time and "reverse(" in str(self):
-            late = unit * self.latest
+            late = unit * max(self.latest, self.largest_number)
             total += max(abs(self.meaning(t + by) - value) for by in (late, -late))
         if in_time:
             # Behind a jump that is near, the value may come back within the unit.

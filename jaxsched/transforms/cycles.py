@@ -185,7 +185,7 @@ def _listed(
     numbers = np.arange(_reached(ratio, period, most) + 1.0)
     begins = period * np.array([lengths_before(ratio, count) for count in numbers])
     whole = ratio == round(ratio) and period == round(period)
-    early = 0.0 if whole else 8 * float(np.finfo(t.dtype).eps) * begins
+    early = 0.0 if whole else 6 * float(np.finfo(t.dtype).eps) * begins
     index = pieces_before(t, begins - early) - 1
     since = t - entry(as_float(begins), index)
     length = entry(as_float(ratio**numbers), index)
@@ -208,7 +208,7 @@ def _solved(
     guess = where(rate == 0, cycles, grown / where(rate == 0, 1.0, rate))
     count = jnp.clip(nearest(guess), 0.0, most)
     length, length_before = ratio**count, ratio ** jnp.maximum(count - 1, 0.0)
-    rounding = 8 * float(np.finfo(t.dtype).eps) * now
+    rounding = 6 * float(np.finfo(t.dtype).eps) * now
     before, since, rest = whole_part(
         t - lengths_before(ratio, count) * period,
         length * period,
