@@ -462,6 +462,47 @@ def test_a_reducer_before_an_optimizer_lowers_its_gradients_and_no_rate():
     assert training.applied(state)["learning_rate"] == A(1)
 
 
+def by_pickle(state, like, path):
+    path.write_bytes(pickle.dumps(state))
+    return pickle.loads(path.read_bytes())
+
+
+def by_orbax(state, like, path):
+    checkpoint = pytest.importorskip("orbax.checkpoint")
+    with checkpoint.StandardCheckpointer() as checkpointer:
+        checkpointer.save(path, state)
+        checkpointer.wait_until_finished()
+        return checkpointer.restore(path, like)
+
+
+def by_equinox(state, like, path):
+    equinox = pytest.importorskip("equinox")
+    equinox.tree_serialise_leaves(path, state)
+    return equinox.tree_deserialise_leaves(path, like)
+
+
+def by_flax(state, like, path):
+    serialization = pytest.importorskip("flax.serialization")
+    path.write_bytes(serialization.to_bytes(state))
+    return serialization.from_bytes(like, path.read_bytes())
+
+
+@pytest.mark.parametrize("way", [by_pickle, by_orbax, by_equinox, by_flax])
+@pytest.mark.parametrize("make", [BRIDGES["inject"], BRIDGES["layers"]])
+def test_what_is_saved_is_restored_to_the_same_rates(way, make, tmp_path):
+    # Flax is told of our trees when a state is made, if it is there.
+    pytest.importorskip("flax.serialization")
+    optimizer, like = make(arrays_of()), make(arrays_of(0.3)).init(PARAMS)
+    state = optimizer.init(PARAMS)
+    for _ in range(2):
+        _, state = optimizer.update(ONES, state, PARAMS)
+    state = training.set_scale(state, 0.5, name=next(iter(training.applied(state))))
+    read = way(state, like, tmp_path / "state")
+    chex.assert_trees_all_equal(training.preview(read, 12), training.preview(state, 12))
+    chex.assert_trees_all_equal(training.applied(read), training.applied(state))
+    assert not training.check_resume(read)
+
+
 def test_states_survive_pickle_and_copies():
     state = after(BRIDGES["both"](arrays_of()))
     chex.assert_trees_all_equal(pickle.loads(pickle.dumps(state)), state)
