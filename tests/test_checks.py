@@ -92,12 +92,21 @@ def test_a_count_past_the_end(restored):
     )
 
 
+def test_a_decay_that_was_short_is_over_all_the_same():
+    lr = js.wsd(0.1, warmup_steps=0, decay_steps=3, total_steps=10_000)
+    state = training.set_step(adam(lr).init(PARAMS), 10_001)
+    assert kinds(state, lr) == {"past the end"}
+
+
 @pytest.mark.parametrize("make", [adam, optax.adam])
 def test_a_horizon_that_is_what_remains(restored, make):
     written = ran(make(js.linear(0.1, 0.0, 100)), 30)
     code = js.linear(0.1, 0.0, 70)
     state = restored(written, make(code).init(PARAMS))
     assert "remaining steps" in kinds(state, code, total_steps=100)
+    # Of what remains, a step may be counted twice, or not at all.
+    assert "remaining steps" in kinds(state, js.linear(0.1, 0.0, 69), total_steps=100)
+    assert "remaining steps" not in kinds(state, js.linear(0.1, 0.0, 67))
 
 
 def test_a_total_that_is_what_remains():
