@@ -8,7 +8,7 @@ from ..domain import NONNEGATIVE
 from ..errors import echoes
 from ..hyperparameters import as_leaf, is_concrete
 from ..leaves.tables import PiecewiseConstant
-from ..numerics import at_least, positive
+from ..numerics import positive
 from ..recipes.horizon import rest
 from ..schedule import ScheduleLike, as_schedule, require_end
 from ..transforms import OnClock, cooldown
@@ -70,7 +70,7 @@ def retarget(schedule: ScheduleLike, at: Scalar, total_steps: Scalar) -> OnClock
             f"`total_steps` must be more than {at!r}, where it is another schedule, "
             f"got {total_steps!r}: `until(schedule, at)` ends at once."
         )
-    speed = at_least(0.0, left) / positive(longer)
+    speed = left / positive(longer)
     return OnClock(whole, PiecewiseConstant([begin], [1.0, speed]))
 
 
