@@ -274,6 +274,29 @@ def test_changed_again_and_again_a_schedule_grows_by_a_constant(change):
     assert growth[0, 0] <= 5
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_a_schedule_that_is_changed_again_is_the_changed_one_on_another_clock(seed):
+    random = np.random.default_rng(seed)
+    whole = js.warmup_cosine(1.0, warmup_steps=20, total_steps=100)
+    lr = js.on_clock(whole, js.piecewise_constant([30, 50], [1.0, 0.5, 2.0]))
+    for _ in range(4):
+        before, wait = lr, 0
+        at = int(random.integers(0, int(lr.duration)))
+        at = 30 if seed == 0 else at
+        if random.random() < 0.5:
+            wait = int(random.integers(1, 20))
+            lr, speed = training.extend(lr, at, wait), 1.0
+        else:
+            end = at + int(random.integers(1, 200))
+            speed = (lr.duration - at) / (end - at)
+            lr = training.retarget(lr, at, end)
+        steps = np.arange(0.0, lr.duration + 20, 0.5)
+        then = at + np.maximum(steps - at - wait, 0) * speed
+        expected = before(np.where(steps < at, steps, then))
+        np.testing.assert_allclose(lr(steps), expected, rtol=1e-4, atol=1e-5)
+        assert lr.inner is whole
+
+
 @pytest.mark.parametrize(
     ("at", "total_steps", "remedy"),
     [

@@ -8,9 +8,9 @@ from ..domain import NONNEGATIVE
 from ..errors import echoes
 from ..hyperparameters import as_leaf, is_concrete
 from ..leaves.tables import PiecewiseConstant
-from ..numerics import positive
+from ..numerics import known, positive
 from ..recipes.horizon import rest
-from ..schedule import ScheduleLike, as_schedule, require_end
+from ..schedule import Schedule, ScheduleLike, as_schedule, require_end
 from ..transforms import OnClock, cooldown
 from ..types import Scalar
 
@@ -70,8 +70,7 @@ def retarget(schedule: ScheduleLike, at: Scalar, total_steps: Scalar) -> OnClock
             f"`total_steps` must be more than {at!r}, where it is another schedule, "
             f"got {total_steps!r}: `until(schedule, at)` ends at once."
         )
-    speed = left / positive(longer)
-    return OnClock(whole, PiecewiseConstant([begin], [1.0, speed]))
+    return _retimed(whole, begin, 0.0, left / positive(longer))
 
 
 @echoes
@@ -109,9 +108,35 @@ def extend(schedule: ScheduleLike, at: Scalar, steps: Scalar) -> OnClock:
             f"`at` must be at most {whole.duration!r}, when the schedule is over, got "
             f"{at!r}: from there on it holds its last value in any case."
         )
-    if _holds(waits == 0):
-        return OnClock(whole, PiecewiseConstant([begin], [1.0, 1.0]))
-    return OnClock(whole, PiecewiseConstant([begin, begin + waits], [1.0, 0.0, 1.0]))
+    return _retimed(whole, begin, waits, 1.0)
+
+
+def _retimed(whole: Schedule, at: Any, wait: Any, speed: Any) -> OnClock:
+    """Returns a schedule that waits at a step, and goes on at another speed.
+
+    One that is on such a clock already, all of it known, gets one clock for both.
+    """
+    inner, boundaries, amounts = whole, np.empty(0), np.ones(1)
+    before = gone = 0
+    if isinstance(whole, OnClock) and known(at, wait, speed):
+        clock = whole.clock
+        if all(isinstance(x, np.ndarray) for x in (clock.boundaries, clock.values)):
+            inner = whole.inner
+            boundaries, amounts = np.array(clock.boundaries), np.array(clock.values)
+            before, gone = int(np.sum(boundaries < at)), int(np.sum(boundaries <= at))
+    waiting = [] if _holds(wait == 0) else [at + wait]
+    later = [at + wait + (begin - at) / speed for begin in boundaries[gone:]]
+    return OnClock(
+        inner,
+        PiecewiseConstant(
+            [*boundaries[:before], at, *waiting, *later],
+            [
+                *amounts[: before + 1],
+                *(0.0 for _ in waiting),
+                *(amount * speed for amount in amounts[gone:]),
+            ],
+        ),
+    )
 
 
 def _holds(condition: Any) -> bool:
