@@ -160,3 +160,12 @@ def test_nothing_is_shared_with_what_is_migrated():
     donated = jax.jit(lambda s: jax.tree.map(lambda x: x + 1, s), donate_argnums=0)
     donated(migrated)
     np.testing.assert_array_equal(state[0].count, 0)
+
+
+def test_what_has_counted_nothing_begins_at_0_and_is_set():
+    before, after = optax.sgd(0.1), training.inject(optax.sgd)(LR)
+    _, state = trained(before, PARAMS, before.init(PARAMS), 3)
+    migrated = training.migrate(state, after.init(PARAMS))
+    assert training.preview(migrated, 1)["learning_rate"][0] == LR(0)
+    migrated = training.set_step(migrated, 3)
+    assert training.preview(migrated, 1)["learning_rate"][0] == LR(3)

@@ -31,7 +31,8 @@ def migrate(state: State, fresh: State) -> State:
             `scale_by_schedule` or `scale_by_layers` in it.
 
     Returns:
-        A state like `fresh`, which is at the step of `state`.
+        A state like `fresh`, which is at the step of `state`. Where Optax has counted
+        nothing, as in `optax.sgd(0.1)`, it is at step 0: `set_step` says another one.
 
     Raises:
         ValueError: If the optimizers differ by more than how they are scheduled, or
@@ -101,7 +102,7 @@ def _shown(node: Any) -> str:
 
 
 def _injected(old: Any, new: InjectState, path: Path) -> InjectState:
-    """Returns the state of `inject` for that of what it injects into, of Optax."""
+    """Migrates the state of an optimizer of Optax into the state of `inject`."""
     inner, counts = old, {}
     if isinstance(old, optax.schedules.InjectStatefulHyperparamsState):
         inner = old.inner_state
