@@ -253,6 +253,10 @@ def test_only_what_is_there_is_looked_at():
         jax.jit(training.check_resume)(state)
     with pytest.raises(ValueError, match=r"'learning_rat'.*learning_rate"):
         training.check_resume(state, {"learning_rat": LR})
+    for number in ({"step": "a"}, {"step": -1}, {"total_steps": "5"}):
+        with pytest.raises((TypeError, ValueError), match=f"`{next(iter(number))}`"):
+            training.check_resume(state, LR, **number)
+    assert not training.check_resume(state, LR, step=jnp.int32(0))
     two = training.inject(optax.sgd)(LR, momentum=js.constant(0.9)).init(PARAMS)
     assert not training.check_resume(two, LR)
     assert kinds(two, {"momentum": js.constant(0.8)}) == {"numbers"}

@@ -161,6 +161,8 @@ def _runs(
         of_code = {**schedules}
     for name in of_code:
         named("schedule", name, names)
+    if step is not None:
+        step = int(as_leaf(step, NONNEGATIVE, "step"))
     loop = total, horizon, step, _counted(state)
     for name, path in names.items():
         code = as_schedule(of_code[name]) if name in of_code else None
