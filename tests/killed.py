@@ -1,6 +1,5 @@
 """Searches in processes of their own, for tests that kill these."""
 
-import functools
 import multiprocessing
 import os
 import signal
@@ -10,10 +9,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxsched import search
-from jaxsched.search import running
-from jaxsched.search.lanes.engine import KEEP, Engine
-from jaxsched.search.preparing import prepare
-from jaxsched.search.stores import SQLiteStore
+from jaxsched.search import SQLiteStore
+from jaxsched.search.engine.loop import KEEP
 
 
 STEPS, SEGMENT, WIDTH = 40, 5, 4
@@ -56,8 +53,11 @@ TASK = search.Task(init, step, evaluate, STEPS)
 
 def run(**options):
     """The search that all of them do, the same everywhere."""
+    keep = options.pop("keep", KEEP)
     asked = {"space": GRID, "key": jax.random.key(0), "width": WIDTH}
-    return search.run(TASK, **{**asked, "segment": SEGMENT, **options})
+    made = search.Search(TASK, **{**asked, "segment": SEGMENT, **options})
+    made.keep = keep
+    return made.run()
 
 
 def train(
@@ -77,7 +77,7 @@ def train(
 
     Args:
         told: A pipe, for progress and in the end `None`.
-        folder: Where to keep the search, and what is compiled.
+        folder: Where to keep the search.
         devices: How many to use.
         most: After how many segments to stand still, with all that was claimed.
         rest: For how many seconds.
@@ -87,7 +87,6 @@ def train(
         index: Which of them this is.
     """
     set_up(folder, devices)
-    running.Engine = functools.partial(Engine, keep=keep)
     if kill is not None:
         die_instead_of_recording(kill)
     if port is not None:
@@ -104,14 +103,16 @@ def train(
         if seen == most:
             time.sleep(rest)
 
-    run(out=folder / "out", progress=watch, **options)
+    run(out=folder / "out", progress=watch, keep=keep, **options)
     told.send(None)
 
 
 def compile_it(told, folder, devices):
     """Compiles the search, and tells what JAX found of that on the disk."""
     set_up(folder, devices)
-    prepared = prepare(TASK, search.Space(GRID), key=jax.random.key(0), width=WIDTH)
+    prepared = search.Search(
+        TASK, GRID, key=jax.random.key(0), width=WIDTH, out=folder / "out"
+    )
     events = []
     jax.monitoring.register_event_listener(lambda event, **_: events.append(event))
     prepared.compile()
@@ -121,7 +122,6 @@ def compile_it(told, folder, devices):
 
 def set_up(folder, devices):
     jax.config.update("jax_num_cpu_devices", devices)
-    os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
     os.umask(0)
 
 

@@ -1,14 +1,13 @@
 """Results made by hand: what a search would have found, had it been run."""
 
+import dataclasses
 import math
 
 import numpy as np
 
 import jaxsched as js
 from jaxsched import search
-from jaxsched.search.spaces import samplers
-from jaxsched.search.spaces.space import Space
-from jaxsched.search.trials import Status, Trial
+from jaxsched.search import Objective, Space, Status, Trial, samplers
 
 
 STEPS = 60
@@ -28,11 +27,21 @@ def families(peaks=(0.1, 0.2, 9.0), warmups=(0, 5)):
     )
 
 
-def trial(number, labels, seed, score, status=Status.COMPLETE, **facts):
+def trial(number, params, seed, score, status=Status.COMPLETE, **facts):
     """A trial, with a score unless it is `None`."""
     metrics = {} if score is None else {"validation": np.float32(score)}
     known = {"steps": STEPS, "attempt": 1, "host": "here", "metrics": metrics} | facts
-    return Trial(number, f"digest {number}", labels, seed, status, **known)
+    return Trial(number, f"id {number}", params, seed, status=status, **known)
+
+
+def of_trials(trials, space, metric="validation", mode="min"):
+    """Results with these trials, which are of a space."""
+    drawn = [space.redraw(one.params, one.seed) for one in trials]
+    known = tuple(
+        dataclasses.replace(one, family=candidate.family, code=candidate.code)
+        for one, candidate in zip(trials, drawn, strict=True)
+    )
+    return search.Results(known, Objective(metric, mode), space.dimensions, space)
 
 
 def history(end, points=POINTS):
@@ -48,7 +57,7 @@ def of_scores(scores, space=None, **options):
     trials = [
         trial(
             row * len(across) + seed,
-            candidate.hyperparameters,
+            candidate.params,
             seed,
             score,
             Status.COMPLETE if math.isfinite(score) else Status.DIVERGED,
@@ -58,7 +67,7 @@ def of_scores(scores, space=None, **options):
         )
         for seed, score in enumerate(across)
     ]
-    return search.Results(tuple(trials), space, **options)
+    return of_trials(trials, space, **options)
 
 
 def found(seeds=2, space=None, watched=True, **options):
@@ -66,15 +75,15 @@ def found(seeds=2, space=None, watched=True, **options):
     space = space or families()
     trials = []
     for place, candidate in enumerate(samplers.grid(space)):
-        labels = candidate.hyperparameters
+        params = candidate.params
         for seed in range(seeds):
-            end = 1 + place / 10 - labels.get("warmup_steps", 0) / 8 + seed / 100
-            hot = labels["peak"] == 9.0
+            end = 1 + place / 10 - params.get("warmup_steps", 0) / 8 + seed / 100
+            hot = params["peak"] == 9.0
             status = Status.DIVERGED if hot else Status.COMPLETE
             trials.append(
                 trial(
                     len(trials),
-                    labels,
+                    params,
                     seed,
                     None if hot else end,
                     status,
@@ -82,4 +91,4 @@ def found(seeds=2, space=None, watched=True, **options):
                     history=history(end, POINTS[: 1 if hot else 4]) if watched else {},
                 )
             )
-    return search.Results(tuple(trials), space, **options)
+    return of_trials(trials, space, **options)

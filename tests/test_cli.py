@@ -11,7 +11,7 @@ import pytest
 
 from jaxsched import cli, search
 from jaxsched.cli import builtin
-from jaxsched.search.spaces import samplers
+from jaxsched.search import samplers
 from tests.searched import found
 
 
@@ -65,7 +65,7 @@ def test_a_search_asks_for_what_it_was_told(monkeypatch, tmp_path, capsys):
     assert cli.main(["search", *TINY, *more]) == 0
     [(problem, space, options)] = asked
     candidates = list(samplers.grid(space))
-    assert [candidate.hyperparameters for candidate in candidates] == [
+    assert [candidate.params for candidate in candidates] == [
         {"family": "linear", "peak": 0.01, "warmup_steps": 2},
         {"family": "wsd", "peak": 0.01, "warmup_steps": 2},
     ]

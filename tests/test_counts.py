@@ -15,8 +15,8 @@ import pytest
 from jax.extend.core import ClosedJaxpr, Jaxpr
 
 import jaxsched as js
-from jaxsched.search.lanes import machine
-from jaxsched.search.lanes.machine import cores
+from jaxsched.search.engine import devices
+from jaxsched.search.engine.devices import cores
 
 
 # --- Equations ---------------------------------------------------------------------
@@ -202,7 +202,7 @@ def others(schedule):
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-def test_other_hyperparameters_are_not_traced_again(name):
+def test_other_params_are_not_traced_again(name):
     @jax.jit
     @chex.assert_max_traces(1)
     def rate(schedule, step):

@@ -18,8 +18,10 @@ import pytest
 
 import jaxsched as js
 from jaxsched import cli, search
-from jaxsched.search.stores import SQLiteStore, open_store
-from jaxsched.search.trials import FINISHED, Status, StoreError
+from jaxsched.search.run import opened
+from jaxsched.search.stores import SQLiteStore
+from jaxsched.search import Status, StoreError
+from jaxsched.search.trial import FINISHED
 
 from . import killed
 from .killed import GRID, HEARTBEAT, WIDTH
@@ -63,7 +65,7 @@ def finished(out):
     """What is known of the trials that came to an end, and must stay as it is."""
     with contextlib.suppress(FileNotFoundError):
         return {
-            trial.digest: (trial.status, trial.attempt, trial.seconds, trial.device)
+            trial.id: (trial.status, trial.attempt, trial.seconds, trial.device)
             for trial in search.load(out, GRID).trials
             if trial.status in FINISHED
         }
@@ -201,11 +203,13 @@ def test_of_a_torn_log_the_rest_is_trained_again(out, cut):
 
 
 def test_files_are_for_their_owner_only(left):
-    ours = left / "out", left / "cache" / "jaxsched"
+    ours = left / "out", left / "out" / "compiled"
     assert {oct(folder.stat().st_mode) for folder in ours} == {"0o40700"}
     modes = {path.name: oct(path.stat().st_mode) for path in ours[0].rglob("*")}
-    assert {"space.json", "search.db", "search.db-wal", "states"} < modes.keys()
-    assert modes.pop("states") == "0o40700"
+    assert {"search.db", "search.db-wal", "states", "compiled"} < modes.keys()
+    for path in (left / "out" / "compiled").iterdir():
+        del modes[path.name]  # JAX makes them, in a folder for their owner only.
+    assert {modes.pop("states"), modes.pop("compiled")} == {"0o40700"}
     assert set(modes.values()) == {"0o100600"}
 
 
@@ -318,7 +322,7 @@ def test_workers_survive_each_other_and_the_server(postgres, tmp_path):
     url = postgres.create("workers")
     hidden = postgres.url("workers", password="")
     with (
-        contextlib.closing(open_store(url, None, search.Space(GRID), "job")) as store,
+        contextlib.closing(opened(url, None, "job")) as store,
         worker(file, url) as victim,
         worker(file, hidden, PGPASSWORD=PASSWORD) as survivor,
     ):
@@ -407,12 +411,12 @@ def test_what_was_searched_by_another_metric_is_not_the_best(tmp_path):
 
 
 def test_a_grid_that_has_grown_trains_only_what_is_new(tmp_path):
-    before = {t.digest: t.seconds for t in search_once(tmp_path).trials}
+    before = {t.id: t.seconds for t in search_once(tmp_path).trials}
     trained = []
     more = js.constant(search.choice([0.05, 0.1, 0.15, 0.2]))
     grown = search_once(tmp_path, space=more, progress=trained.append)
     assert_same(grown, search_once(None, space=more))
-    assert before.items() <= {t.digest: t.seconds for t in grown.trials}.items()
+    assert before.items() <= {t.id: t.seconds for t in grown.trials}.items()
     assert [trial.attempt for trial in grown.trials] == [1] * 12
     assert (trained[0].done, trained[-1].done) == (12, 12)
 
@@ -461,8 +465,8 @@ def test_a_task_in_steps_may_get_more_seeds(tmp_path):
     before = search_once(tmp_path, task, seeds=1)
     grown = search_once(tmp_path, task, seeds=3)
     assert_same(grown, search_once(None, task, seeds=3))
-    kept = {t.digest: t.seconds for t in before.trials}
-    assert kept.items() <= {t.digest: t.seconds for t in grown.trials}.items()
+    kept = {t.id: t.seconds for t in before.trials}
+    assert kept.items() <= {t.id: t.seconds for t in grown.trials}.items()
 
 
 def test_what_has_hardly_begun_is_not_there_yet(tmp_path):

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 import jaxsched as js
 from jaxsched import search
 from jaxsched.plotting import plot, plot_results, plot_search, plot_zoo
-from jaxsched.search.spaces import samplers
-from jaxsched.search.spaces.space import Space
+from jaxsched.search import samplers
+from jaxsched.search.space.space import Space
 
 from .searched import POINTS, STEPS, families, found, of_scores, trial
 
@@ -195,7 +195,7 @@ def test_a_landscape_of_many_values_has_a_point_for_each(tmp_path):
         )
     )
     drawn = enumerate(samplers.random(space, 20))
-    trials = [trial(n, c.hyperparameters, 0, 1 + n / 9) for n, c in drawn]
+    trials = [trial(n, c.params, 0, 1 + n / 9) for n, c in drawn]
     results = search.Results(tuple(trials), space)
     figure = plot_results(results)
     assert titles(figure)[0] == "How they rank"

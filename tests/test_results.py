@@ -11,12 +11,15 @@ import pytest
 
 import jaxsched as js
 from jaxsched import search
-from jaxsched.report import noise_note, ranking, report, summary
-from jaxsched.search.results.noise import least_difference, mean_interval
-from jaxsched.search.spaces.space import Space
-from jaxsched.search.trials import Status
+from jaxsched.search import Space, Status, report
+from jaxsched.search.results.report import noise_note, ranking, summary
+from jaxsched.search.results.statistics import (
+    dunnett,
+    least_difference,
+    mean_interval,
+)
 
-from .searched import STEPS, families, found, history, of_scores, trial
+from .searched import STEPS, families, found, history, of_scores, of_trials, trial
 
 
 # One row per trial.
@@ -26,14 +29,14 @@ def test_a_grid_of_n_has_exactly_n_rows():
     table = found(seeds=3).table
     assert {len(column) for column in table.values()} == {(2 * 3 * 2 + 3) * 3}
     assert [*table] == [
-        *("trial", "digest", "family", "peak", "warmup_steps", "seed", "status"),
+        *("trial", "id", "family", "peak", "warmup_steps", "seed", "status"),
         *("steps", "validation", "seconds", "host", "device", "attempt", "code"),
     ]
 
 
 def test_rows_are_in_the_order_of_their_numbers():
     results = found()
-    shuffled = search.Results(results.trials[::-1], results.space)
+    shuffled = of_trials(results.trials[::-1], results.space)
     assert shuffled.table["trial"].tolist() == [*range(len(results.trials))]
     for name, column in results.table.items():
         np.testing.assert_array_equal(shuffled.table[name], column)
@@ -71,7 +74,7 @@ def test_columns_keep_their_names_whatever_is_searched():
         "space.steps": np.ones(()),
     }
     trials[0] = dataclasses.replace(trials[0], metrics=more)
-    table = search.Results(tuple(trials), space).table
+    table = of_trials(trials, space).table
     assert table["space.steps"].tolist() == [10, 20]
     assert table["steps"].tolist() == [STEPS, STEPS]
     assert table["seed"].tolist() == [0, 0]
@@ -85,9 +88,9 @@ def test_how_it_was_run_makes_no_difference_to_what_came_of_it():
         dataclasses.replace(t, attempt=3, host="there", device="gpu", seconds=9.0)
         for t in results.trials
     ]
-    resumed = search.Results(tuple(again), results.space)
+    resumed = of_trials(again, results.space)
     assert [*results.reproducible] == [
-        *("trial", "digest", "family", "peak", "warmup_steps", "seed", "status"),
+        *("trial", "id", "family", "peak", "warmup_steps", "seed", "status"),
         *("steps", "validation", "code"),
     ]
     for name, column in results.reproducible.items():
@@ -101,7 +104,7 @@ def test_arrays_are_stacked_where_their_shapes_agree():
         trial(1, {}, 1, None, metrics={"validation": np.ones(()), "odd": np.ones(3)}),
         trial(2, {}, 2, None, Status.FAILED),
     ]
-    metrics = search.Results(tuple(trials), Space(js.constant(0.1))).metrics
+    metrics = of_trials(trials, Space(js.constant(0.1))).metrics
     assert [*metrics] == ["validation", "loss"]
     assert metrics["loss"].dtype == np.float32
     np.testing.assert_array_equal(np.isnan(metrics["loss"][:, 0]), [False, True, True])
@@ -121,10 +124,10 @@ def test_curves_end_where_a_trial_does():
 
 
 def test_nothing_yet_is_no_error():
-    empty = search.Results((), families())
+    empty = of_trials((), families())
     assert len(empty.table["trial"]) == len(empty.ranking["rank"]) == 0
     waiting = [trial(0, {"peak": 0.1, "family": "constant"}, 0, None, Status.WAITING)]
-    results = search.Results(tuple(waiting), families())
+    results = of_trials(waiting, families())
     assert results.ranking["status"].tolist() == ["unfinished"]
     assert np.isnan(results.table["validation"]).all()
     for none in (empty, results):
@@ -144,7 +147,7 @@ def test_the_metric_must_be_a_scalar_there_is(options, message):
     metrics = {"validation": np.float32(1), "loss": np.ones(3)}
     trials = (trial(0, {}, 0, None, metrics=metrics),)
     with pytest.raises(ValueError, match=message):
-        search.Results(trials, Space(js.constant(0.1)), **options)
+        of_trials(trials, Space(js.constant(0.1)), **options)
 
 
 # One row per candidate.
@@ -214,7 +217,7 @@ def test_what_came_of_a_candidate_is_the_worst_that_came_of_a_seed():
             (name, case) for name in names for case in cases[name]
         )
     ]
-    table = search.Results(tuple(trials), space).ranking
+    table = of_trials(trials, space).ranking
     found = dict(zip(table["family"].tolist(), table["status"].tolist(), strict=True))
     assert found == {
         "complete": "complete",
@@ -247,7 +250,7 @@ def test_among_pruned_ones_that_came_as_far_the_better_is_first():
             )
             for number, (name, value) in enumerate(values.items())
         )
-        results = search.Results(trials, space, mode=mode)
+        results = of_trials(trials, space, mode=mode)
         return "".join(results.ranking["family"].tolist())
 
     assert (order("min"), order("max")) == ("acb", "cab")
@@ -255,7 +258,7 @@ def test_among_pruned_ones_that_came_as_far_the_better_is_first():
 
 def test_what_ends_without_a_number_has_diverged():
     trials = (trial(0, {}, 0, np.inf), trial(1, {}, 1, 0.5))
-    results = search.Results(trials, Space(js.constant(0.1)))
+    results = of_trials(trials, Space(js.constant(0.1)))
     assert results.table["status"].tolist() == ["diverged", "complete"]
     with pytest.raises(ValueError, match="Every candidate diverged"):
         results.best()
@@ -271,7 +274,7 @@ def test_candidates_that_differ_in_the_seed_alone_are_one():
     for value in (0.1, 0.2):
         for seed in (4, 7):
             trials.append(trial(len(trials), {"level": value}, seed, value + seed))
-    results = search.Results(tuple(trials), space)
+    results = of_trials(trials, space)
     assert results.ranking["level"].tolist() == [0.1, 0.2]
     assert results.ranking["mean"] == pytest.approx([5.6, 5.7])
     assert results.ranking["seeds"].tolist() == [2, 2]
@@ -311,26 +314,36 @@ def test_nothing_is_best_if_everything_diverged():
     both = of_scores([[np.nan, 1.0]])
     pruned = dataclasses.replace(both.trials[0], status=Status.PRUNED)
     with pytest.raises(ValueError, match=r"No candidate is complete \(1 pruned\)"):
-        search.Results((pruned, both.trials[1]), both.space).best()
+        of_trials((pruned, both.trials[1]), both.space).best()
 
 
 # Noise.
 
 
-def test_noise_is_fishers_least_significant_difference():
-    # By hand: residuals of +-0.5 and 0, 2 degrees of freedom, t = 4.3027.
+def test_noise_is_that_of_comparisons_with_the_best():
+    # By hand: residuals of +-0.5 and 0, 2 degrees of freedom; of two candidates, the
+    # quantile of Dunnett is the one-sided one of Student, t = 2.91999.
     scores = np.array([[1.0, 2.0, 3.0], [3.0, 3.0, 6.0]])
     residuals = scores - scores.mean(1)[:, None] - scores.mean(0)[None] + scores.mean()
     variance = (residuals**2).sum() / 2
-    expected = 4.302652729911275 * np.sqrt(2 * variance / 3)
-    assert least_difference(scores) == pytest.approx(expected, rel=1e-9)
+    expected = 2.9199855803537251 * np.sqrt(2 * variance / 3)
+    assert least_difference(scores) == pytest.approx(expected, rel=2e-6)
     assert of_scores(scores).noise == pytest.approx(expected, rel=1e-6)
+
+
+# Dunnett, 1955, table 1a: one-sided, 95 %.
+@pytest.mark.parametrize(
+    ("others", "freedom", "expected"),
+    [(1, 5, 2.02), (2, 5, 2.44), (3, 10, 2.34), (5, 20, 2.39), (9, 60, 2.48)],
+)
+def test_quantiles_are_those_of_the_table_of_dunnett(others, freedom, expected):
+    assert dunnett(others, freedom) == pytest.approx(expected, abs=0.0051)
 
 
 def test_noise_is_of_those_that_are_complete_with_every_seed():
     scores = [[1.0, 2.0, 3.0], [3.0, 3.0, 6.0]]
     results = of_scores([*scores, [np.nan, 50.0, 2.0], [0.0, 0.0, 9.0]])
-    fewer = search.Results(results.trials[:-1], results.space)
+    fewer = of_trials(results.trials[:-1], results.space)
     assert fewer.ranking["status"].tolist().count("complete") == 3
     assert fewer.noise == of_scores(scores).noise
 
@@ -345,7 +358,8 @@ def test_what_a_seed_does_to_all_is_no_noise():
 def test_wild_candidates_at_the_bottom_are_no_noise_at_the_top():
     calm = [[1.0, 1.1, 1.0], [1.2, 1.1, 1.2]]
     wild = [[50.0, 90.0, 20.0], [10.0, 300.0, 80.0]]
-    assert least_difference(np.array(calm + wild)) == least_difference(np.array(calm))
+    both, alone = least_difference(np.array(calm + wild)), least_difference(np.array(calm))
+    assert both / dunnett(3, 2) == pytest.approx(alone / dunnett(1, 2))
 
 
 def test_one_seed_or_one_candidate_says_nothing():
@@ -353,14 +367,17 @@ def test_one_seed_or_one_candidate_says_nothing():
     assert least_difference(np.array([[1.0, 2.0]])) == np.inf
 
 
-def test_noise_alone_is_rarely_taken_for_a_difference():
-    generator = np.random.default_rng(0)
-    worse = 0
-    for _ in range(400):
-        scores = generator.normal(size=(2, 8)) + generator.normal(size=8)[None]
-        worse += abs(scores[0].mean() - scores[1].mean()) > least_difference(scores)
-    # 20 of 400 are expected at a confidence of 95 %, with a deviation of 4.4.
-    assert 7 <= worse <= 33
+@pytest.mark.parametrize("candidates", [2, 5, 20])
+def test_the_truly_best_is_tied_with_the_best_mean(candidates):
+    generator = np.random.default_rng(candidates)
+    missed = 0
+    for _ in range(1000):
+        scores = generator.normal(size=(candidates, 5)) + generator.normal(size=5)[None]
+        # All are equally good, so the first is as good as any.
+        worse = scores[0].mean() - scores.mean(axis=1).min()
+        missed += worse > least_difference(scores)
+    # 50 of 1000 are expected, with a deviation of 6.9.
+    assert 25 <= missed <= 75
 
 
 # In other forms.
@@ -409,9 +426,9 @@ def test_xarray_has_an_axis_for_each_dimension():
     np.testing.assert_array_equal(data.warmup_steps, [0, 5, np.nan])
     for row, one in enumerate(results.trials):
         cell = data.isel(
-            family=names.index(one.labels["family"]),
-            peak=[0.1, 0.2, 9.0].index(one.labels["peak"]),
-            warmup_steps=[0, 5, None].index(one.labels.get("warmup_steps")),
+            family=names.index(one.params["family"]),
+            peak=[0.1, 0.2, 9.0].index(one.params["peak"]),
+            warmup_steps=[0, 5, None].index(one.params.get("warmup_steps")),
             seed=one.seed,
         )
         assert cell.validation.values == results.table["validation"][row] or (
@@ -427,7 +444,7 @@ def test_xarray_has_an_axis_for_each_dimension():
 def test_a_range_has_no_axis():
     pytest.importorskip("xarray")
     space = Space(js.constant(search.uniform(0.0, 1.0)))
-    results = search.Results((trial(0, {"level": 0.3}, 0, 1.0),), space)
+    results = of_trials((trial(0, {"level": 0.3}, 0, 1.0),), space)
     with pytest.raises(ValueError, match=r"`level` is uniform\(0.0, 1.0\)"):
         results.to_xarray()
 
@@ -447,7 +464,7 @@ def test_optuna_has_a_trial_for_each(optuna, tmp_path):
     assert len(study.trials) == len(results.trials)
     assert study.best_trial.user_attrs["code"] == results.best().code
     for theirs, ours in zip(study.trials, results.trials, strict=True):
-        assert theirs.params == ours.labels
+        assert theirs.params == ours.params
         assert theirs.user_attrs["seed"] == ours.seed
         assert theirs.user_attrs["status"] == ours.status
         complete = ours.status is Status.COMPLETE
@@ -475,11 +492,13 @@ def test_optuna_knows_ranges_and_what_was_on_the_way(optuna):
         trial(number, {"family": f, "level": v}, 0, None, status, history=watched)
         for number, (f, v, status, _) in enumerate(cases)
     )
-    study = search.Results(trials, space, mode="max").to_optuna()
+    study = of_trials(trials, space, mode="max").to_optuna()
     assert study.direction == optuna.study.StudyDirection.MAXIMIZE
     assert [theirs.state.name for theirs in study.trials] == [case[3] for case in cases]
-    expected = optuna.distributions.FloatDistribution(1e-3, 2.0, log=True)
-    assert study.trials[0].distributions["level"] == expected
+    # One name has one range.
+    expected = optuna.distributions.FloatDistribution(1e-3, 1e-1, log=True)
+    assert study.trials[0].distributions["low.level"] == expected
+    assert study.trials[2].params == {"family": "given", "given.level": 2.0}
     assert study.trials[0].intermediate_values == {s: 1 / s for s in (15, 30, 45, 60)}
 
 
@@ -547,7 +566,7 @@ def test_the_report_says_what_became_of_the_others():
         dataclasses.replace(*pair[:1], **pair[1])
         for pair in zip(done, changes, strict=True)
     )
-    text = report(search.Results(trials, Space(dict.fromkeys(NAMES, js.constant(0.1)))))
+    text = report(of_trials(trials, Space(dict.fromkeys(NAMES, js.constant(0.1)))))
     assert "cosine        pruned at 15" in text
     assert "Pruned before the end: 1 candidate." in text
     assert "Not finished yet: 1 candidate." in text

@@ -12,9 +12,9 @@ import pytest
 
 import jaxsched as js
 from jaxsched import search
-from jaxsched.search.lanes.program import Program
-from jaxsched.search.preparing import prepare
-from jaxsched.search.trials import Status
+from jaxsched.search.engine.program import Program
+from jaxsched.search.engine.segment import Shared
+from jaxsched.search import Status
 from jaxsched.training.reducers import new_bob, plateau
 
 
@@ -72,7 +72,7 @@ def run(task=TASK, space=COSINE, **options):
 def outcomes(results):
     """What has to be the same to the bit, by candidate and seed."""
     return {
-        (tuple(trial.labels.items()), trial.seed): (
+        (tuple(trial.params.items()), trial.seed): (
             trial.status,
             trial.steps,
             {name: np.asarray(x) for name, x in trial.metrics.items()},
@@ -88,7 +88,8 @@ def full(task=TASK, space=COSINE):
 
 
 def counted():
-    @chex.assert_max_traces(n=1)
+    # Once for the program, and once to see whether it is the same again.
+    @chex.assert_max_traces(n=2)
     def train_counted(schedule, key):
         return train(schedule, key)
 
@@ -106,7 +107,7 @@ def assert_same(one, other):
 def test_a_lane_does_what_one_would_write_by_hand(kind):
     task = train if kind == "whole" else TASK
     trial = full(task, GRID).trials[13]
-    schedule = full(task, GRID).space.redraw(trial.labels).config
+    schedule = full(task, GRID).space.redraw(trial.params).config
     by_hand = jax.jit(train)(schedule, jax.random.fold_in(KEY, trial.seed))
     np.testing.assert_allclose(
         trial.metrics["validation"], by_hand["validation"], rtol=1e-4
@@ -122,7 +123,7 @@ def test_a_lane_does_what_one_would_write_by_hand(kind):
 def test_all_families_share_one_trace():
     traced = counted()
     results = search.run(traced, GRID, key=KEY, steps=STEPS)
-    assert len({trial.labels["family"] for trial in results.trials}) == 8
+    assert len({trial.params["family"] for trial in results.trials}) == 8
     # Other numbers and another mix trace only what says of which shape metrics are.
     chex.clear_trace_counter()
     again = counted()
@@ -143,12 +144,12 @@ def test_results_do_not_depend_on_order_or_company():
     space = full(TASK, GRID).space
     everything = outcomes(full(TASK, GRID))
     chosen = [full(TASK, GRID).trials[place * 3] for place in (5, 2, 17, 30, 11)]
-    configs = [space.redraw(trial.labels).config for trial in chosen]
+    configs = [space.redraw(trial.params).config for trial in chosen]
     few = run(space=configs)
     for trial, config in zip(chosen, range(5), strict=True):
         for seed in range(3):
             ours = outcomes(few)[(("family", f"schedule {config}"),), seed]
-            theirs = everything[tuple(trial.labels.items()), seed]
+            theirs = everything[tuple(trial.params.items()), seed]
             chex.assert_trees_all_equal(ours, theirs)
 
 
@@ -164,7 +165,7 @@ def test_a_lane_that_diverges_leaves_the_others_alone(task):
     }
     chex.assert_trees_all_equal(beside, outcomes(without))
     diverged = [t for t in with_hot.trials if t.status is Status.DIVERGED]
-    assert [t.labels["family"] for t in diverged] == ["hot"] * 3
+    assert [t.params["family"] for t in diverged] == ["hot"] * 3
 
 
 def test_what_diverges_is_not_trained_any_further():
@@ -199,18 +200,19 @@ def test_segments_need_not_divide_the_steps(segment):
 
 
 def test_the_state_is_not_kept_twice():
-    prepared = prepare(TASK, search.Space(COSINE), key=KEY, width=4)
-    program = Program(prepared.segment, KEY, 4, prepared.devices)
+    made = search.Search(TASK, COSINE, key=KEY, width=4)
+    program = Program(made.segment, Shared(KEY, (), [], []), 4, made.devices)
     assert "input_output_alias" in program._run.as_text()
 
 
 def test_lanes_of_one_seed_have_one_key_and_draw_once():
     def drawn(seeds):
-        segment = prepare(train, search.Space(COSINE), key=KEY, seeds=seeds).segment
+        segment = search.Search(train, COSINE, key=KEY, seeds=seeds).segment
+        shared = Shared(KEY, ((), (), ()), [], [])
         rows = [
             np.zeros((4, *leaf.shape), leaf.dtype) for leaf in segment.layout.leaves
         ]
-        begun = jax.make_jaxpr(segment.begin)(rows, np.zeros(4, np.int32), KEY)
+        begun = jax.make_jaxpr(segment.begin)(rows, np.zeros(4, np.int32), shared)
         return re.findall(r":(\S*) = random_bits", str(begun))
 
     assert drawn(seeds=1) == ["u32[104,8]"]
@@ -224,7 +226,7 @@ def test_the_one_seed_is_that_of_the_space(task):
     space = search.space(lr=lr, seed=search.choice([5]))
     results = run(_of_lr(task), space, width=2)
     for trial in results.trials:
-        schedule = results.space.redraw(trial.labels, 5).config.lr
+        schedule = results.space.redraw(trial.params, 5).config.lr
         by_hand = jax.jit(train)(schedule, jax.random.fold_in(KEY, 5))
         found = trial.metrics["validation"]
         np.testing.assert_allclose(found, by_hand["validation"], rtol=1e-4)
@@ -263,11 +265,11 @@ def test_a_config_is_what_was_asked_for():
     results = search.run(train, space, key=KEY)
     assert len(results.trials) == 16
     for trial in results.trials:
-        labels = trial.labels
+        labels = trial.params
         expected = labels["start"] / 2 * labels["count"] + labels["decay"]
         assert trial.metrics["validation"] == expected
         assert trial.metrics["seed"] == trial.seed
-    assert results.best().hyperparameters == {"start": 1.0, "count": 1, "decay": 0.0}
+    assert results.best().params == {"start": 1.0, "count": 1, "decay": 0.0}
 
 
 def test_optimizers_of_optax_take_the_schedule():
@@ -289,8 +291,8 @@ def test_optimizers_of_optax_take_the_schedule():
 
     lr = search.one_of(js.constant(0.001), js.cosine(PEAK, 0.0, 30))
     space = search.space(lr=lr, weight_decay=search.loguniform(1e-5, 1e-1))
-    results = search.run(train, space, key=KEY, sampler="random", samples=4)
-    assert results.best().hyperparameters["lr"] == "cosine"
+    results = search.run(train, space, key=KEY, sampler="random", samples=16)
+    assert results.best().params["lr"] == "cosine"
 
 
 def test_tables_are_right_for_optimizers_that_count_slower():
@@ -420,9 +422,9 @@ def test_optuna_learns_from_the_mean_over_seeds():
     sampler = optuna.samplers.RandomSampler(seed=0)
     results = search.run(train, space, key=KEY, sampler=sampler, samples=5, mode="max")
     assert [trial.seed for trial in results.trials] == [3, 5] * 5
-    rates = [trial.labels["rate"] for trial in results.trials]
+    rates = [trial.params["rate"] for trial in results.trials]
     assert rates[::2] == rates[1::2]
-    assert results.best().hyperparameters["rate"] == max(rates)
+    assert results.best().params["rate"] == max(rates)
 
 
 # Pruning.
@@ -436,9 +438,9 @@ def test_halving_keeps_the_best_of_each_rung():
     means = {}
     for trial in reached[10]:
         value = trial.history[10]["validation"]
-        means.setdefault(tuple(trial.labels.items()), []).append(value)
+        means.setdefault(tuple(trial.params.items()), []).append(value)
     best = sorted(means, key=lambda labels: np.mean(means[labels]))[:8]
-    assert {tuple(t.labels.items()) for t in reached[40]} == set(best)
+    assert {tuple(t.params.items()) for t in reached[40]} == set(best)
 
 
 def test_halving_halves_at_every_rung():
@@ -460,7 +462,7 @@ def test_who_survives_is_trained_as_if_nobody_was_pruned():
         survivors = [t for t in pruned.trials if t.status is Status.COMPLETE]
         assert survivors
         for trial in survivors:
-            key = tuple(trial.labels.items()), trial.seed
+            key = tuple(trial.params.items()), trial.seed
             metrics = {name: np.asarray(x) for name, x in trial.metrics.items()}
             chex.assert_trees_all_equal(metrics, expected[key][2])
 
@@ -575,7 +577,7 @@ def test_progress_counts_what_is_done():
 
 def test_a_plan_says_what_would_be_done():
     plan = search.plan(TASK, GRID, key=KEY, width=4, segment=10)
-    assert (plan.trials, plan.candidates, plan.mode) == (96, 32, "table")
+    assert (plan.trials, plan.candidates, plan.batched_as) == (96, 32, "table")
     assert (plan.width, plan.devices, plan.steps, plan.segment) == (4, 2, 40, 10)
     # Weights, velocities and data, and the same once more while a segment runs.
     assert 4 * (8 * 8 * 2 + 32 * 8 * 2 + 32) < plan.bytes_per_lane < 100_000

@@ -2,7 +2,6 @@
 
 import json
 import math
-import operator
 
 import jax
 import numpy as np
@@ -11,10 +10,11 @@ import pytest
 import jaxsched as js
 from jaxsched import curves, search
 from jaxsched.calls import Call, made
-from jaxsched.search.spaces import samplers
-from jaxsched.search.spaces.description import describe, rebuild
-from jaxsched.search.spaces.families import FAMILIES
-from jaxsched.search.spaces.space import Space
+from jaxsched.search import samplers
+from jaxsched.search.space.candidate import as_data, from_data
+from jaxsched.search.space.families import FAMILIES
+from jaxsched.search.optuna.params import unique
+from jaxsched.search.space.space import NamedDimension, Space
 
 
 PEAK = search.logspace(0.01, 1.0, 3)
@@ -174,7 +174,7 @@ def test_families_share_names_since_only_one_is_drawn():
     space = search.one_of(cosine(), js.linear(0.0, 1.0, 10), peaky=cosine(peak=other))
     assert names(space) == ["family", "peak", "peak", "warmup_steps"]
     whole = Space(space)
-    assert {whole.unique(d) for d in whole.names} == {
+    assert {unique(one, whole.dimensions) for one in whole.dimensions} == {
         "family",
         "warmup_cosine.peak",
         "peaky.peak",
@@ -187,7 +187,7 @@ def test_a_dimension_that_is_used_twice_has_one_value():
     assert len(candidates) == 3
     for candidate in candidates:
         assert candidate.config.lr.level == candidate.config.other
-        assert list(candidate.hyperparameters) == ["level"]
+        assert list(candidate.params) == ["level"]
 
 
 # Samplers.
@@ -224,14 +224,15 @@ def test_a_grid_of_a_range_is_an_error():
 
 @pytest.mark.parametrize("sampler", [samplers.random, samplers.sobol])
 def test_samples_lie_in_the_space_and_are_repeatable(sampler):
-    space = search.one_of(cosine(search.loguniform(0.01, 1.0)), js.constant(PEAK))
+    rate = search.loguniform(0.01, 1.0)
+    space = search.one_of(cosine(rate), js.constant(rate))
     candidates = drawn(space, sampler, 32)
     assert len(candidates) == 32
     assert [c.code for c in candidates] == [c.code for c in drawn(space, sampler, 32)]
     families = [c.family for c in candidates]
     assert 8 <= families.count("constant") <= 24
     for candidate in candidates:
-        _, rate, *_ = candidate.hyperparameters.values()
+        _, rate, *_ = candidate.params.values()
         assert 0.01 <= rate <= 1.0
     with pytest.raises(ValueError, match="`samples`, 1 or more, got None"):
         drawn(space, sampler)
@@ -247,7 +248,7 @@ def test_sobol_points_fill_the_space_more_evenly_than_random_ones():
 
     def emptiest(sampler):
         candidates = drawn(space, sampler, 64)
-        points = [list(c.hyperparameters.values()) for c in candidates]
+        points = [list(c.params.values()) for c in candidates]
         counts, *_ = np.histogram2d(*np.transpose(points), bins=8, range=[[0, 1]] * 2)
         return (counts == 0).sum()
 
@@ -294,8 +295,8 @@ def test_schedules_are_candidates_in_a_list_or_by_name():
 def test_a_candidate_is_made_again_from_its_labels():
     space = Space(search.one_of(cosine(search.uniform(0, 1)), js.constant(PEAK)))
     for candidate in samplers.random(space, 10):
-        labels = json.loads(json.dumps(dict(candidate.hyperparameters)))
-        assert space.redraw(labels).code == candidate.code
+        params = json.loads(json.dumps(dict(candidate.params)))
+        assert space.redraw(params).code == candidate.code
     with pytest.raises(ValueError, match="'nothing' is not among"):
         space.redraw({"family": "nothing"})
     with pytest.raises(ValueError, match="`peak` is missing"):
@@ -308,12 +309,12 @@ def test_seeds_are_no_dimension():
     [first, *others] = samplers.grid(space)
     assert len(others) == 2
     assert first.config.seed == 3
-    assert space.redraw(first.hyperparameters, 4).config.seed == 4
+    assert space.redraw(first.params, 4).config.seed == 4
     with pytest.raises(ValueError, match="`seed` must be an integer"):
         Space(search.space(seed=search.uniform(0, 1)))
 
 
-# Descriptions.
+# As data.
 
 
 @pytest.mark.parametrize(
@@ -327,25 +328,65 @@ def test_seeds_are_no_dimension():
         [js.constant(1.0), js.cosine(PEAK, 0.0, 10)],
     ],
 )
-def test_a_space_goes_through_json(space):
+def test_candidates_and_dimensions_go_through_json(space):
     whole = Space(space)
-    again = rebuild(json.loads(json.dumps(describe(whole))))
-    assert list(again.names.values()) == list(whole.names.values())
-    for one, other in zip(
-        samplers.random(whole, 8), samplers.random(again, 8), strict=True
-    ):
-        assert one.code == other.code
+    for candidate in samplers.random(whole, 8):
+        data = json.loads(json.dumps(as_data(candidate.config)))
+        assert repr(from_data(data)) == repr(candidate.config)
+    again = [
+        NamedDimension.from_data(json.loads(json.dumps(one.data())))
+        for one in whole.dimensions
+    ]
+    for one, other in zip(whole.dimensions, again, strict=True):
+        assert (one.name, one.families) == (other.name, other.families)
+        assert repr(one.dimension) == repr(other.dimension)
 
 
-def test_a_description_runs_nothing_else():
-    with pytest.raises(ValueError, match="is no function that makes"):
-        rebuild({"space": {"call": "os.system", "args": ["true"], "kwargs": {}}})
-    for name in (
-        "jaxsched.search.spaces.description._function",
-        "jaxsched.cli.main",
-        "eval",
-    ):
-        with pytest.raises(ValueError, match="is no function that makes"):
-            rebuild({"space": {"call": name, "args": [], "kwargs": {}}})
-    with pytest.raises(ValueError, match="is no function that makes"):
-        describe(Space(Call(operator.itemgetter(0), (PEAK,))))
+def test_what_is_no_data_is_not_written_down():
+    assert as_data(search.Config(f=len)) is None
+    assert as_data(js.custom(lambda t: t)) is None
+
+
+def test_integers_are_whole_and_cover_their_range():
+    for dimension in (search.integers(8, 64), search.integers(1, 9, log=True)):
+        values = [dimension.at(fraction) for fraction in np.linspace(0, 1, 2001)]
+        assert {type(value) for value in values} == {int}
+        assert sorted(set(values)) == list(dimension.labels)
+    stepped = search.integers(16, 130, step=16)
+    assert list(stepped.labels) == [16, 32, 48, 64, 80, 96, 112, 128]
+    found = drawn(search.space(batch=search.integers(1, 3)))
+    assert [candidate.config.batch for candidate in found] == [1, 2, 3]
+    low = [search.integers(1, 100, log=True).at(u) for u in np.linspace(0, 0.5, 99)]
+    assert max(low) <= 10
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: search.integers(1, 1), "needs low < high"),
+        (lambda: search.integers(0, 8, log=True), "needs 1 <= low < high"),
+        (lambda: search.integers(1, 8, step=0), "`step` must be 1 or more, got 0"),
+        (lambda: search.integers(1, 8, log=True, step=2), "`log=True` needs step=1"),
+        (lambda: search.integers(1.5, 8), "`low` must be an integer, got 1.5"),
+    ],
+)
+def test_bad_integers_are_an_error(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_a_finite_space_is_drawn_without_repetition():
+    space = Space(cosine())
+    assert space.size == 6
+    for sampler in (samplers.random, samplers.sobol):
+        found = list(sampler(space, 42))
+        assert len({candidate.key for candidate in found}) == len(found) == 6
+
+
+def test_other_seeds_draw_other_points():
+    space = Space(search.space(x=search.uniform(0, 1)))
+    for sampler in (samplers.random, samplers.sobol):
+        zero, one = (
+            {c.params["x"] for c in sampler(space, 16, seed=seed)} for seed in (0, 1)
+        )
+        assert not zero & one

@@ -25,12 +25,15 @@ import pytest
 
 import jaxsched as js
 from jaxsched import search
-from jaxsched.search.spaces import samplers
-from jaxsched.search.spaces.space import Space
-from jaxsched.search.stores import SQLiteStore, States, open_store, sqlite
+from jaxsched.search import samplers
+from jaxsched.search.space.space import Space
+from jaxsched.search.run import opened as open_store
+from jaxsched.search.stores import SQLiteStore, sqlite
+from jaxsched.search.stores.base import StoreError
+from jaxsched.search.stores.checkpoints import Checkpoints
+from jaxsched.search.stores.leases import Process, is_dead, this_process
 from jaxsched.search.stores.packing import pack_metrics, unpack_metrics
-from jaxsched.search.stores.processes import Process, is_dead, this_process
-from jaxsched.search.trials import Status, StoreError, Trial
+from jaxsched.search import Objective, Status, Trial
 
 from .postgres import PASSWORD, WRONG
 
@@ -43,7 +46,7 @@ SPACE = Space(
 )
 
 GRID = [
-    Trial(0, f"{candidate.code} {seed}", candidate.hyperparameters, seed)
+    Trial(0, f"{candidate.code} {seed}", candidate.params, seed)
     for candidate, seed in itertools.product(samplers.grid(SPACE), range(4))
 ]
 
@@ -51,7 +54,7 @@ EACH_ONCE = list(range(64))
 
 # Workers that have imported JAX begin in milliseconds, and have no threads of ours.
 workers = multiprocessing.get_context("forkserver")
-workers.set_forkserver_preload([__name__, "jaxsched.search.stores.postgres"])
+workers.set_forkserver_preload([__name__, "jaxsched.search.optuna.store"])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,9 +67,13 @@ class Place:
     def open(self, **options):
         if not self.study:
             return SQLiteStore(self.address, **options)
-        from jaxsched.search.stores.postgres import OptunaStore  # noqa: PLC0415
+        from jaxsched.search.optuna.store import OptunaStore  # noqa: PLC0415
 
-        options = {"space": SPACE, "metric": "loss", **options}
+        options = {
+            "dimensions": SPACE.dimensions,
+            "objective": Objective("loss"),
+            **options,
+        }
         return OptunaStore(self.address, self.study, **options)
 
 
@@ -142,7 +149,7 @@ def test_what_is_recorded_comes_back_to_the_bit(place, opened):
     store.close()
     again, diverged = opened(place).trials()
     assert diverged.status == Status.DIVERGED
-    for name in ("digest", "labels", "seed", "seconds", "host", "device", "error"):
+    for name in ("id", "params", "seed", "seconds", "host", "device", "error"):
         assert getattr(again, name) == getattr(told, name)
     assert (again.number, again.status, again.steps, again.attempt) == (
         0,
@@ -150,7 +157,7 @@ def test_what_is_recorded_comes_back_to_the_bit(place, opened):
         10,
         1,
     )
-    assert [type(label) for label in again.labels.values()] == [str, float]
+    assert [type(label) for label in again.params.values()] == [str, float]
     for name, array in metrics.items():
         found = again.metrics[name]
         assert (found.dtype, found.shape) == (array.dtype, array.shape)
@@ -178,8 +185,8 @@ def test_trials_are_numbered_as_given_and_a_grid_may_grow(place, opened):
     store.add(GRID[1:4])
     store.add([*GRID[:5], GRID[0]])
     found = store.trials()
-    assert [trial.digest for trial in found] == [
-        GRID[at].digest for at in (1, 2, 3, 0, 4)
+    assert [trial.id for trial in found] == [
+        GRID[at].id for at in (1, 2, 3, 0, 4)
     ]
     assert [trial.number for trial in found] == [0, 1, 2, 3, 4]
     assert {trial.status for trial in found} == {Status.WAITING}
@@ -208,7 +215,7 @@ def test_what_is_finished_stays_so(place, opened):
     store.record([done(first)])
     assert store.record([done(first, seconds=9.0), done(second)]) == [0]
     assert other.record([done(second, status=Status.FAILED)]) == [1]
-    assert other.settle(lambda board: {0: Status.PRUNED, 1: Status.WAITING}) == {}
+    assert other.decide(lambda board: {0: Status.PRUNED, 1: Status.WAITING}) == {}
     assert [t.status for t in store.trials()] == [Status.COMPLETE] * 2
     assert store.trials()[0].seconds == 0.0
 
@@ -254,7 +261,7 @@ def test_a_pruner_sees_all_and_stops_whom_it_likes(place, opened):
         boards.append(board)
         return dict.fromkeys(range(4), Status.PRUNED)
 
-    assert other.settle(decide) == dict.fromkeys([1, 2, 3], Status.PRUNED)
+    assert other.decide(decide) == dict.fromkeys([1, 2, 3], Status.PRUNED)
     assert [trial.number for trial in boards[0]] == [0, 1, 2, 3]
     assert boards[0][0].metrics == {}
     assert boards[0][1].history == {5: {"loss": 2.0}}
@@ -267,15 +274,15 @@ def test_a_pruner_cannot_start_a_trial(place, opened):
     store = opened(place)
     store.add(GRID[:1])
     with pytest.raises(ValueError, match="running"):
-        store.settle(lambda board: {0: Status.RUNNING})
+        store.decide(lambda board: {0: Status.RUNNING})
     assert statuses(store) == [Status.WAITING]
 
 
 def test_another_search_is_told_from_this_one(place, opened):
     store = opened(place)
-    facts = {"width": 8, "task": "digits", "steps": (5, 10)}
-    store.identify(facts)
-    opened(place).identify(facts)
+    fingerprint = {"width": 8, "task": "digits", "steps": (5, 10)}
+    store.identify(fingerprint)
+    opened(place).identify(fingerprint)
     other = {"width": 16, "steps": [5, 10], "jax": "0.10"}
     with pytest.raises(ValueError, match="Another search") as caught:
         store.identify(other)
@@ -320,7 +327,7 @@ def test_however_many_add_a_grid_it_is_there_once(kind, request, opened):
     assert ended(adding) == [0, 0, 0]
     found = opened(place).trials()
     assert [trial.number for trial in found] == EACH_ONCE[: len(trials)]
-    assert [trial.digest for trial in found] == [trial.digest for trial in trials]
+    assert [trial.id for trial in found] == [trial.id for trial in trials]
 
 
 def work(place, finished, options):
@@ -393,10 +400,10 @@ def test_a_process_is_dead_only_if_that_is_sure():
 def test_of_the_board_only_what_has_changed_is_read_again(file, opened):
     store, other = opened(file), opened(file)
     store.add(GRID[:8])
-    before = store.board()
+    before = store.trials(metrics=False)
     [trial] = other.claim(1)
     other.record([done(trial, status=Status.RUNNING, history={10: {"loss": 1.0}})])
-    after = store.board()
+    after = store.trials(metrics=False)
     changed = [new for old, new in zip(before, after, strict=True) if new is not old]
     assert [(t.number, t.status, t.history) for t in changed] == [
         (trial.number, Status.RUNNING, {10: {"loss": 1.0}})
@@ -424,7 +431,7 @@ def test_files_are_for_their_owner_only(tmp_path, opened):
     try:
         place = Place(str(tmp_path / "new" / "search.db"))
         opened(place).add(GRID)
-        states = States(tmp_path / "states")
+        states = Checkpoints(tmp_path / "states")
         states.save(0, 1, [np.ones(2)])
     finally:
         os.umask(before)
@@ -469,7 +476,7 @@ def test_garbage_at_the_end_of_a_log_is_ignored(killed, opened):
         log.write(np.random.default_rng(0).bytes(10_000))
     store = opened(Place(str(killed)))
     assert statuses(store) == [Status.COMPLETE] * 64
-    store.add([dataclasses.replace(GRID[0], digest="another")])
+    store.add([dataclasses.replace(GRID[0], id="another")])
     assert len(store.trials()) == 65
 
 
@@ -494,7 +501,7 @@ def test_on_a_full_disk_what_was_written_is_intact(mount, opened):
 
 def test_a_state_on_a_full_disk_leaves_the_one_before(mount):
     folder = mount("size=200k")
-    states = States(folder)
+    states = Checkpoints(folder)
     states.save(0, 1, [np.ones(100)])
     with pytest.raises(StoreError, match=r"trial 0 after 2 steps.*No space left"):
         states.save(0, 2, [np.ones(100_000)])
@@ -549,7 +556,7 @@ def test_the_longest_trained_come_first_and_paused_ones_wait_for_the_pruner(open
     )
     assert store.claim(4) == []
     promoted = {0: Status.WAITING, 3: Status.WAITING, 1: Status.PRUNED}
-    assert store.settle(lambda board: promoted) == promoted
+    assert store.decide(lambda board: promoted) == promoted
     again = store.claim(4)
     assert [(trial.number, trial.steps, trial.attempt) for trial in again] == [
         (3, 10, 2),
@@ -591,7 +598,7 @@ def test_a_pickle_in_place_of_a_state_or_of_metrics_is_not_loaded(
     tmp_path, file, opened
 ):
     trace = str(tmp_path / "trace")
-    states = States(tmp_path / "states")
+    states = Checkpoints(tmp_path / "states")
     store = opened(file)
     store.add(GRID[:1])
     store.record([done(trial) for trial in store.claim(1)])
@@ -628,7 +635,7 @@ LEAVES = [
 
 @pytest.fixture(params=["memory", "folder"])
 def states(request, tmp_path):
-    return States(None if request.param == "memory" else tmp_path / "states")
+    return Checkpoints(None if request.param == "memory" else tmp_path / "states")
 
 
 def test_a_state_comes_back_to_the_bit(states):
@@ -654,7 +661,7 @@ def test_a_state_of_another_program_is_ignored(states):
 
 
 def test_a_torn_or_damaged_state_is_ignored(tmp_path):
-    states, path = States(tmp_path), tmp_path / "0.npz"
+    states, path = Checkpoints(tmp_path), tmp_path / "0.npz"
     states.save(0, 50, LEAVES)
     whole = path.read_bytes()
     for size in range(0, len(whole), 97):
@@ -686,14 +693,15 @@ def test_optuna_is_told_what_the_dimensions_are(server, opened):
             constant=js.constant(search.choice([0.1, 0.2])),
         )
     )
-    store = opened(server, space=space, metric="loss", mode="max")
+    objective = Objective("loss", "max")
+    store = opened(server, dimensions=space.dimensions, objective=objective)
     candidates = list(samplers.random(space, 12))
     store.add(
-        Trial(0, str(number), candidate.hyperparameters, number)
+        Trial(0, str(number), candidate.params, number)
         for number, candidate in enumerate(candidates)
     )
     trials = store.claim(12)
-    assert [trial.labels for trial in trials] == [c.hyperparameters for c in candidates]
+    assert [trial.params for trial in trials] == [c.params for c in candidates]
     history = {5: {"loss": 1.0, "norm": 9.0}}
     store.record([done(trial, history=history) for trial in trials[:10]])
     store.record([done(trials[10], status=Status.DIVERGED), trials[11]])
@@ -702,7 +710,7 @@ def test_optuna_is_told_what_the_dimensions_are(server, opened):
     shown = study.trials
     for trial, one in zip(trials, shown, strict=True):
         assert sorted(one.params.values(), key=str) == sorted(
-            trial.labels.values(), key=str
+            trial.params.values(), key=str
         )
         assert one.user_attrs["seed"] == trial.seed
     assert [one.value for one in shown[:10]] == [float(seed) for seed in range(10)]
@@ -751,7 +759,7 @@ def test_what_is_added_during_a_restart_is_there_once(server, postgres, opened):
     store.add(trials)
     adding.join()
     restarting.join()
-    assert [trial.digest for trial in store.trials()] == [t.digest for t in trials]
+    assert [trial.id for trial in store.trials()] == [t.id for t in trials]
     claimed = store.claim(100)
     assert [trial.number for trial in claimed] == EACH_ONCE[:32]
     assert other.claim(100) == []
@@ -769,7 +777,7 @@ def test_a_trial_that_kills_its_workers_fails_at_last(server, opened):
     assert [trial.number for trial in store.claim(4)] == [1]
     failed = store.trials()[0]
     assert (failed.status, failed.attempt) == (Status.FAILED, 2)
-    assert "begun 2 times" in failed.error
+    assert "started 2 times" in failed.error
 
 
 def test_one_that_was_given_up_but_not_made_again_is_not_lost(server, opened):
@@ -802,7 +810,7 @@ def test_postgres_does_not_pause(server, opened):
     with pytest.raises(ValueError, match=r"cannot be made paused.*store in a file"):
         store.record([dataclasses.replace(trial, status=Status.PAUSED)])
     with pytest.raises(ValueError, match="cannot be made paused"):
-        store.settle(lambda board: {0: Status.PAUSED})
+        store.decide(lambda board: {0: Status.PAUSED})
     assert store.record([done(trial)]) == []
 
 
@@ -851,10 +859,10 @@ FAILURES = {
         f"{place.address}?nonsense=1", "s"
     ).open(),
     "other program": lambda place, postgres: open_store(
-        place.address.replace("postgresql", "mysql"), None, SPACE, "s"
+        place.address.replace("postgresql", "mysql"), None, "s"
     ),
     "no program": lambda place, postgres: open_store(
-        place.address.replace("postgresql://", ""), None, SPACE, "s"
+        place.address.replace("postgresql://", ""), None, "s"
     ),
     "away": use_while_away,
     "another search": be_another,
@@ -894,18 +902,18 @@ def test_optuna_on_sqlite_is_refused(tmp_path):
 def test_the_address_says_which_store(tmp_path, postgres, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shown = {
-        (None, None): "SQLiteStore(':memory:')",
-        (None, Path("runs/1.db")): f"SQLiteStore('{tmp_path}/runs/1.db')",
-        ("sqlite:///here.db", Path("1.db")): f"SQLiteStore('{tmp_path}/here.db')",
-        (f"sqlite:///{tmp_path}/there.db", None): f"SQLiteStore('{tmp_path}/there.db')",
-        ("sqlite:///:memory:", None): "SQLiteStore(':memory:')",
+        (None, None): "SQLiteStore(':memory:', 'mine')",
+        (None, Path("runs/1.db")): f"SQLiteStore('{tmp_path}/runs/1.db', 'mine')",
+        ("sqlite:///here.db", Path("1.db")): f"SQLiteStore('{tmp_path}/here.db', 'mine')",
+        (f"sqlite:///{tmp_path}/there.db", None): f"SQLiteStore('{tmp_path}/there.db', 'mine')",
+        ("sqlite:///:memory:", None): "SQLiteStore(':memory:', 'mine')",
         (postgres.url(), None): (
             "OptunaStore('mine' on PostgreSQL on 127.0.0.1, database 'postgres')"
         ),
     }
     for (address, file), expected in shown.items():
-        with contextlib.closing(open_store(address, file, SPACE, "mine")) as store:
+        with contextlib.closing(open_store(address, file, "mine")) as store:
             assert repr(store) == expected
     for wrong in ("runs/search.db", "sqlite://here.db", "sqlite:///", "mysql://h/d"):
         with pytest.raises(ValueError, match=r"can be kept in `sqlite:///search.db`"):
-            open_store(wrong, None, SPACE, "mine")
+            open_store(wrong, None, "mine")

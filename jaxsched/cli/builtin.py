@@ -10,9 +10,7 @@ import jax
 
 from ..errors import named
 from ..imports import extra
-from ..report import report
-from ..search import FAMILIES, choice, families, run
-from ..search.lanes.machine import use_all_cores
+from ..search import FAMILIES, choice, families, report, run, use_all_cores
 from ..search.tasks import TASKS, Problem
 from .parsing import Flat, Parser, listed, refusing
 

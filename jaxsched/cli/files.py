@@ -10,8 +10,8 @@ from typing import Any
 
 from .. import search
 from ..imports import extra
-from ..report import ranking, report
-from ..search.lanes.machine import use_all_cores
+from ..search import report, use_all_cores
+from ..search.results.report import ranking
 from .parsing import Parser, UsageError, refusing
 
 

@@ -1,12 +1,10 @@
 """The landscape: the metric over the dimensions of one family."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..imports import extra
-from ..search import Results
-from ..search.spaces.dimensions import Range
 from .style import INK, PALE, SHADES, colours, suit_scale
 
 
@@ -16,23 +14,27 @@ with extra("plot"):
     from matplotlib.patches import Rectangle
 
 
+if TYPE_CHECKING:
+    from ..search import Results
+
+
 FEW = 12
 """Up to how many values a dimension is drawn as cells of a map."""
 
 
-def varied(results: Results, family: str) -> list[str]:
+def varied(results: "Results", family: str) -> list[str]:
     """Returns the dimensions of which a family has several values, the most first."""
     of_it = results.ranking["family"] == family
     sizes = {
         name: len(np.unique(results.ranking[name][of_it]))
-        for name in results.dimensions
+        for name in results.params
         if name != "family"
     }
     several = [name for name, size in sizes.items() if size > 1]
     return sorted(several, key=lambda name: -sizes[name])
 
 
-def draw_landscape(axes: Axes, results: Results, family: str) -> None:
+def draw_landscape(axes: Axes, results: "Results", family: str) -> None:
     """Draws the best mean at each place: a map over two dimensions, or a line.
 
     Args:
@@ -50,12 +52,12 @@ def draw_landscape(axes: Axes, results: Results, family: str) -> None:
         _draw_points(axes, results, family, first, others[0])
 
 
-def _few(results: Results, family: str, name: str) -> bool:
+def _few(results: "Results", family: str, name: str) -> bool:
     column = results.ranking[name][results.ranking["family"] == family]
     return len(np.unique(column)) <= FEW
 
 
-def _draw_line(axes: Axes, results: Results, family: str, name: str) -> None:
+def _draw_line(axes: Axes, results: "Results", family: str, name: str) -> None:
     """The mean at each value, and its spread."""
     table = results.ranking
     shown = (table["family"] == family) & (table["status"] == "complete")
@@ -67,7 +69,7 @@ def _draw_line(axes: Axes, results: Results, family: str, name: str) -> None:
     _suit(axes.xaxis, results, name, at)
 
 
-def _draw_map(axes: Axes, results: Results, family: str, x: str, y: str) -> None:
+def _draw_map(axes: Axes, results: "Results", family: str, x: str, y: str) -> None:
     """A cell for each pair of values, with the best mean that there is."""
     table = results.ranking
     of_it = table["family"] == family
@@ -81,7 +83,7 @@ def _draw_map(axes: Axes, results: Results, family: str, x: str, y: str) -> None
             np.searchsorted(columns, table[x][row]),
         )
         cells[place] = table["mean"][row]
-    shades = _shades(results.sign * cells)
+    shades = _shades(results.objective.sign * cells)
     axes.set_facecolor(PALE)
     axes.pcolormesh(shades, cmap=SHADES, vmin=0, vmax=1, edgecolors="white", lw=2)
     axes.grid(visible=False)
@@ -106,7 +108,7 @@ def _draw_map(axes: Axes, results: Results, family: str, x: str, y: str) -> None
     axes.set(xlabel=x, ylabel=y)
 
 
-def _draw_points(axes: Axes, results: Results, family: str, x: str, y: str) -> None:
+def _draw_points(axes: Axes, results: "Results", family: str, x: str, y: str) -> None:
     """A point for each candidate, the better the darker; crosses are not complete."""
     table = results.ranking
     of_it = table["family"] == family
@@ -118,7 +120,7 @@ def _draw_points(axes: Axes, results: Results, family: str, x: str, y: str) -> N
     axes.scatter(
         table[x][worst_first],
         table[y][worst_first],
-        c=_shades(results.sign * table["mean"][worst_first]),
+        c=_shades(results.objective.sign * table["mean"][worst_first]),
         cmap=SHADES,
         vmin=0,
         vmax=1,
@@ -143,10 +145,12 @@ def _shades(means: np.ndarray) -> np.ndarray:
     return shades
 
 
-def _suit(axis: Axis, results: Results, name: str, values: np.ndarray) -> None:
+def _suit(axis: Axis, results: "Results", name: str, values: np.ndarray) -> None:
     """Scales an axis as its dimension is drawn, or else as its values ask for."""
-    drawn = [range for range, called in results.space.names.items() if called == name]
-    even = any(isinstance(range, Range) and not range.log for range in drawn)
+    even = any(
+        one.name == name and one.dimension.data().get("log") is False
+        for one in results.dimensions
+    )
     if values.dtype.kind in "if" and not even:
         suit_scale(axis, values)
 

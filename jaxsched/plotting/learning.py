@@ -3,11 +3,15 @@
 import dataclasses
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..schedule import Schedule
-from ..search import Results
+
+
+if TYPE_CHECKING:
+    from ..search import Results
 
 
 PIECES = 40
@@ -30,7 +34,7 @@ class Learning:
     values: np.ndarray
 
 
-def learning(results: Results, steps: int) -> Learning | None:
+def learning(results: "Results", steps: int) -> Learning | None:
     """Returns how each row of `results.ranking` learned, if that was watched.
 
     It is the `loss`, of every step or of those steps that there is a history of; else
@@ -58,7 +62,7 @@ def learning(results: Results, steps: int) -> Learning | None:
     return None
 
 
-def horizon(results: Results) -> int:
+def horizon(results: "Results") -> int:
     """Returns for how many steps there is something to draw of a search."""
     whole = results.metrics.get("loss", np.empty(0))
     if results.steps or whole.ndim == 2:
@@ -67,7 +71,7 @@ def horizon(results: Results) -> int:
     return math.ceil(max([1.0, *filter(math.isfinite, lengths)]))
 
 
-def scheduled(results: Results, count: int) -> Sequence[Schedule]:
+def scheduled(results: "Results", count: int) -> Sequence[Schedule]:
     """Returns the schedules of the best; none if only other things were tried."""
     try:
         return [candidate.schedule for candidate in results.top(count)]
@@ -75,12 +79,12 @@ def scheduled(results: Results, count: int) -> Sequence[Schedule]:
         return []
 
 
-def _means(results: Results, curves: np.ndarray) -> np.ndarray:
+def _means(results: "Results", curves: np.ndarray) -> np.ndarray:
     rows = {trial.number: row for row, trial in enumerate(results.trials)}
     return np.stack(
         [
-            curves[[rows[trial.number] for trial in standing.trials]].mean(axis=0)
-            for standing in results.standings
+            curves[[rows[trial.number] for trial in one.trials]].mean(axis=0)
+            for one in results.ranked
         ]
     )
 

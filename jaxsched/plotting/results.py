@@ -1,12 +1,11 @@
 """The picture of results: all candidates at once, in four panels."""
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from ..imports import extra
-from ..search import Results
 from .landscape import draw_landscape, varied
 from .learning import horizon, learning, scheduled
 from .style import FAINT, INK, PALE, STYLE, colours, points_of, shades, suit_scale
@@ -18,10 +17,14 @@ with extra("plot"):
     from matplotlib.figure import Figure
 
 
+if TYPE_CHECKING:
+    from ..search import Results
+
+
 Draw: TypeAlias = Callable[[Axes], None]
 
 
-def plot_results(results: Results, *, title: str = "", count: int = 5) -> Figure:
+def plot_results(results: "Results", *, title: str = "", count: int = 5) -> Figure:
     """Draws all candidates: how they learn, what matters, and the best schedules.
 
     Args:
@@ -61,7 +64,7 @@ def plot_results(results: Results, *, title: str = "", count: int = 5) -> Figure
     return figure
 
 
-def _draw_learning(axes: Axes, results: Results, steps: int) -> None:
+def _draw_learning(axes: Axes, results: "Results", steps: int) -> None:
     """The curves of all candidates, the better the darker; or else their means."""
     watched = learning(results, steps)
     if watched is None:
@@ -83,7 +86,7 @@ def _draw_learning(axes: Axes, results: Results, steps: int) -> None:
         axes.set_ylim(low * 0.95 if low > 0 else low, high * 1.05 if high > 0 else high)
 
 
-def _draw_means(axes: Axes, results: Results) -> None:
+def _draw_means(axes: Axes, results: "Results") -> None:
     """The means by rank, and between which limits the true ones are."""
     table = results.ranking
     shown = table["status"] == "complete"
@@ -98,7 +101,7 @@ def _draw_means(axes: Axes, results: Results) -> None:
     axes.margins(x=0)
 
 
-def _draw_families(axes: Axes, results: Results) -> None:
+def _draw_families(axes: Axes, results: "Results") -> None:
     """A box for each family, and a point for each candidate that is complete."""
     table = results.ranking
     complete = table["status"] == "complete"
@@ -137,7 +140,7 @@ def _draw_families(axes: Axes, results: Results) -> None:
     axes.grid(visible=False, axis="x")
 
 
-def _draw_top(axes: Axes, results: Results, steps: int, count: int) -> None:
+def _draw_top(axes: Axes, results: "Results", steps: int, count: int) -> None:
     """The rates of the best candidates."""
     top = scheduled(results, count)
     # The palest of all would be hard to see.

@@ -1,11 +1,11 @@
 """The picture of a search: the best schedule of each family, and what it did."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..imports import extra
-from ..search import Results
 from .learning import horizon, learning
 from .style import COLOURS, INK, STYLE, colours, label_powers, points_of
 
@@ -16,8 +16,12 @@ with extra("plot"):
     from matplotlib.figure import Figure, SubFigure
 
 
+if TYPE_CHECKING:
+    from ..search import Results
+
+
 def plot_search(
-    results: Results,
+    results: "Results",
     steps: int | None = None,
     *,
     title: str = "",
@@ -52,10 +56,10 @@ def plot_search(
     return figure
 
 
-def _draw_best(figure: SubFigure, results: Results, steps: int) -> None:
+def _draw_best(figure: SubFigure, results: "Results", steps: int) -> None:
     """Up to three panels that share one legend: rates, losses, the choice of a peak."""
     table, watched = results.ranking, learning(results, steps)
-    rows = [row for row in results.best_of_each() if results.standings[row].complete]
+    rows = [row for row in results.best_of_each() if results.ranked[row].complete]
     peaked = table.get("peak", np.empty(0, str)).dtype.kind in "if"
     panels = 1 + (watched is not None) + peaked
     left, *others = figure.subplots(1, panels, squeeze=False).ravel()
@@ -84,7 +88,7 @@ def _draw_best(figure: SubFigure, results: Results, steps: int) -> None:
     figure.legend(loc="outside upper center", ncols=len(COLOURS))
 
 
-def _draw_peaks(axes: Axes, results: Results, families: Sequence[str]) -> None:
+def _draw_peaks(axes: Axes, results: "Results", families: Sequence[str]) -> None:
     """For each family and peak the best mean there is, and its spread."""
     table = results.ranking
     positive = (table["status"] == "complete") & (table["peak"] > 0)

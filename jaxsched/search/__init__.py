@@ -1,4 +1,14 @@
-"""Search: which schedule should I train with? Many of them trained at once."""
+"""Search: which schedule should I train with? Many of them trained at once.
+
+The space: `one_of`, `space`, `families`, `choice`, `linspace`, `logspace`, `uniform`,
+`loguniform`, `integers`, `later`.
+The task: `Task`, `stream`; `tasks` has built-in ones.
+The search: `run`, `plan`, `Search`; `halving`, `asha`, `OptunaPruner`; `Progress`,
+`Stop`, `Interrupted`; `use_all_cores`.
+The results: `Results`, `load`, `report`, `Candidate`, `Trial`, `Status`.
+By gradients: `descend`, `Descent`, `as_train`. By shapes: `shapes`, `Shapes`, `gaps`.
+Parts of your own: `Store`, `SQLiteStore`, `StoreError`, `testing`.
+"""
 
 from ..calls import later as later
 from . import tasks as tasks
@@ -7,17 +17,17 @@ from .descent import (
     as_train as as_train,
     descend as descend,
 )
-from .lanes.machine import use_all_cores as use_all_cores
-from .lanes.task import Task as Task
-from .plan import Plan as Plan, plan as plan
-from .progress import Progress as Progress
-from .pruners import OptunaPruner as OptunaPruner, asha as asha, halving as halving
+from .engine.data import stream as stream
+from .engine.devices import use_all_cores as use_all_cores
+from .objective import Objective as Objective
+from .optuna.pruner import OptunaPruner as OptunaPruner
+from .plan import Plan as Plan
+from .progress import Progress as Progress, Stop as Stop
+from .pruners import asha as asha, halving as halving
+from .results.report import report as report
 from .results.results import Results as Results
-from .running import (
-    Interrupted as Interrupted,
-    load as load,
-    run as run,
-)
+from .run import Interrupted as Interrupted, load as load
+from .search import Search as Search, plan as plan, run as run
 from .shaping import (
     SHAPES as SHAPES,
     Family as Family,
@@ -26,17 +36,17 @@ from .shaping import (
     gaps as gaps,
     shapes as shapes,
 )
-from .spaces.candidate import Candidate as Candidate
-from .spaces.families import FAMILIES as FAMILIES, families as families
-from .spaces.notation import (
-    Config as Config,
+from .space.candidate import Candidate as Candidate, Config as Config
+from .space.dimensions import (
     choice as choice,
+    integers as integers,
     linspace as linspace,
-    logspace as logspace,
     loguniform as loguniform,
-    one_of as one_of,
-    space as space,
+    logspace as logspace,
     uniform as uniform,
 )
-from .spaces.space import Space as Space
-from .trials import Status as Status, StoreError as StoreError, Trial as Trial
+from .space.families import FAMILIES as FAMILIES, families as families
+from .space.space import Space as Space, one_of as one_of, space as space
+from .stores import SQLiteStore as SQLiteStore, Store as Store, StoreError as StoreError
+from .task import Task as Task
+from .trial import Status as Status, Trial as Trial

@@ -1,14 +1,24 @@
-"""Progress: how far a search is, while it runs."""
+"""Progress: how far a search is, for a bar, a log, or a callback that may stop it."""
 
 import contextlib
 import dataclasses
 import math
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
 from ..imports import extra
-from .trials import FINISHED, Status, Trial
+from .objective import Objective
+from .trial import Status, Trial
+
+
+LOGGED = 30.0
+"""The seconds between two lines of progress in a file."""
+
+
+class Stop(Exception):  # noqa: N818
+    """Raised by a callback to stop a search; what is done is kept and returned."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,12 +26,14 @@ class Progress:
     """How far a search is.
 
     Attributes:
-        total: How many trials there are to be.
-        done: How many have come to an end, whatever that was.
+        total: The number of trials.
+        done: How many have come to an end, good or bad.
         pruned: How many of these were pruned.
         diverged: How many of these diverged.
         best: The best value of the metric so far; NaN if there is none.
-        steps: How many steps were trained since the search began, or went on.
+        steps: How many steps this process has trained.
+        trials: The trials of the last segment: their `history` has the numbers of the
+            segment, and `metrics` those of an evaluation at the end.
     """
 
     total: int
@@ -30,65 +42,87 @@ class Progress:
     diverged: int
     best: float
     steps: int
+    trials: Sequence[Trial] = ()
 
 
-Watch: TypeAlias = Callable[[Progress], object]
-"""What is called after every segment."""
+Callback: TypeAlias = Callable[[Progress], object]
+"""Called after every segment."""
 
 
-@dataclasses.dataclass
 class Tally:
-    """Counts what has become of the trials.
+    """Counts the trials by status, and watches for the end of a search.
 
-    Attributes:
-        total: How many there are to be.
-        length: How many steps a segment has.
-        metric: What they are ranked by.
-        sign: 1 if less of it is better, else -1.
-        known: What has become of each, by number.
-        best: The best value so far.
-        steps: How many steps were trained.
+    Args:
+        total: The number of trials.
+        length: The number of steps of a segment.
+        objective: The metric and its direction.
+        timeout: The seconds after which the search stops.
+        patience: The number of finished candidates without a better one after which it
+            stops.
+        target: The value of the metric at which it stops.
     """
 
-    total: int
-    length: int
-    metric: str
-    sign: float
-    known: dict[int, Status] = dataclasses.field(default_factory=dict)
-    best: float = math.nan
-    steps: int = 0
+    def __init__(
+        self,
+        total: int,
+        length: int,
+        objective: Objective,
+        *,
+        timeout: float | None = None,
+        patience: int | None = None,
+        target: float | None = None,
+    ) -> None:
+        self._total, self._length, self._objective = total, length, objective
+        self._end = time.monotonic() + timeout if timeout is not None else math.inf
+        self._patience, self._target = patience, target
+        self._known: dict[int, Status] = {}
+        self._finished: dict[object, None] = {}
+        self._best, self._best_at, self._steps = math.nan, 0, 0
 
     def look(self, trials: Iterable[Trial]) -> None:
-        """Takes what has become of trials, wherever they were trained."""
+        """Counts trials, wherever they were trained."""
+        metric = self._objective.metric
         for trial in trials:
-            self.known[trial.number] = trial.status
+            self._known[trial.number] = trial.status
+            if not trial.is_finished:
+                continue
+            self._finished[trial.candidate] = None
             values = trial.history.get(trial.steps, {})
-            if trial.status is Status.COMPLETE and self.metric in values:
-                value = values[self.metric]
-                if not self.sign * value >= self.sign * self.best:
-                    self.best = value
+            if trial.status is Status.COMPLETE and metric in values:
+                value = values[metric]
+                if self._objective.is_better(value, self._best):
+                    self._best, self._best_at = value, len(self._finished)
 
-    def count(self, reports: Sequence[Trial]) -> None:
-        """Takes what has become of the trials of a segment."""
+    def count(self, reports: Sequence[Trial]) -> Progress:
+        """Counts the trials of a segment, and returns how far the search is."""
         self.look(reports)
-        self.steps += len(reports) * self.length
-
-    def progress(self) -> Progress:
-        """Returns what there is to show."""
-        statuses = list(self.known.values())
+        self._steps += len(reports) * self._length
+        statuses = list(self._known.values())
         return Progress(
-            total=self.total,
-            done=sum(status in FINISHED for status in statuses),
+            total=self._total,
+            done=sum(status.is_final for status in statuses),
             pruned=statuses.count(Status.PRUNED),
             diverged=statuses.count(Status.DIVERGED),
-            best=self.best,
-            steps=self.steps,
+            best=self._best,
+            steps=self._steps,
+            trials=reports,
         )
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time is over, the patience is lost, or the target is reached."""
+        if time.monotonic() > self._end:
+            return True
+        waited = len(self._finished) - self._best_at
+        if self._patience is not None and waited >= self._patience:
+            return True
+        cost = self._objective.cost
+        return self._target is not None and cost(self._best) <= cost(self._target)
 
 
 @contextlib.contextmanager
-def bar() -> Iterator[Watch]:
-    """Shows how far a search is, and how long it is going to take.
+def bar() -> Iterator[Callback]:
+    """Shows how far a search is: a bar on a terminal, and now and then a line elsewhere.
 
     Raises:
         ImportError: If tqdm is missing.
@@ -96,9 +130,13 @@ def bar() -> Iterator[Watch]:
     with extra("search"):
         from tqdm import tqdm  # noqa: PLC0415
 
-    with tqdm(unit="trial", dynamic_ncols=True, file=sys.stderr) as shown:
+    on_terminal = sys.stderr.isatty()
+    pace = {} if on_terminal else {"mininterval": LOGGED, "maxinterval": LOGGED}
+    with tqdm(unit="trial", dynamic_ncols=True, file=sys.stderr, **pace) as shown:
+        begun = False
 
         def update(progress: Progress) -> None:
+            nonlocal begun
             best = "" if math.isnan(progress.best) else f"{progress.best:.4g}"
             values = {
                 "pruned": progress.pruned,
@@ -107,7 +145,16 @@ def bar() -> Iterator[Watch]:
             }
             texts = [f"{name} {value}" for name, value in values.items() if value]
             shown.total = progress.total
+            if not begun:
+                # Trials of an earlier run are no part of the speed.
+                begun = True
+                shown.initial = progress.done - len(
+                    [trial for trial in progress.trials if trial.is_finished]
+                )
+                shown.n = shown.initial
             shown.set_postfix_str(", ".join(texts), refresh=False)
             shown.update(progress.done - shown.n)
 
         yield update
+        if not on_terminal:
+            shown.refresh()

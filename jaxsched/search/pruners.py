@@ -1,4 +1,4 @@
-"""Pruners: which trials are worth more steps, judged by what they had at a rung."""
+"""Pruners: which trials are worth more steps, judged by their metric at a rung."""
 
 import dataclasses
 import math
@@ -6,19 +6,22 @@ import operator
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from ..imports import extra
-from .trials import FINISHED, Board, Status, Trial
+from .objective import Objective
+from .trial import Status, Trial
 
 
 class Pruner(Protocol):
-    """Decides at some numbers of steps which trials go on."""
+    """Decides at some numbers of steps which trials go on.
+
+    Its `repr` is a part of the fingerprint of a search, so it shows all settings.
+    """
 
     @property
-    def patient(self) -> bool:
-        """Whether all come to a rung before anybody leaves it.
+    def synchronous(self) -> bool:
+        """Whether a rung is judged once all candidates have come to it.
 
-        Where it is not, it matters who comes first, and a grid is shuffled: the later
-        ones of peaks in order may all be better than those before.
+        Where it is not, the order of arrival matters, and a grid is shuffled: the later
+        ones of ordered peaks may all be better than those before.
         """
         ...
 
@@ -27,21 +30,33 @@ class Pruner(Protocol):
         ...
 
     def status_at(self, steps: int) -> Status:
-        """Returns what a trial is once it has come to a rung: paused, or running on."""
+        """Returns the status of a trial that has come to a rung: paused, or running."""
         ...
 
     def decide(
-        self, board: Board, metric: str, sign: float, last: bool
+        self, trials: Sequence[Trial], objective: Objective, last: bool
     ) -> Mapping[int, Status]:
-        """Returns the new status of those trials that have one, by number.
+        """Returns the new status of those trials that change it, by number.
 
         Args:
-            board: All trials.
-            metric: What to judge by, in their `history`.
-            sign: 1 if less of it is better, else -1.
-            last: Whether nothing else is going to come to a rung.
+            trials: All trials, without metrics that are arrays.
+            objective: The metric, in the `history` of a trial, and its direction.
+            last: Whether no other trial is going to come to a rung.
         """
         ...
+
+
+def check(pruner: Any) -> None:
+    """Checks that an argument is a pruner.
+
+    Raises:
+        TypeError: If it is none.
+    """
+    if pruner is not None and not callable(getattr(pruner, "decide", None)):
+        raise TypeError(
+            f"`pruner` must be `search.halving(min_steps=...)`, "
+            f"`search.asha(min_steps=...)` or `search.OptunaPruner(...)`, got {pruner!r}."
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +74,7 @@ class Halving:
             raise ValueError(f"`min_steps` must be 1 or more, got {self.min_steps}.")
 
     @property
-    def patient(self) -> bool:
+    def synchronous(self) -> bool:
         return not self.asynchronous
 
     def rungs(self, steps: int) -> list[int]:
@@ -73,17 +88,17 @@ class Halving:
         return Status.PAUSED
 
     def decide(
-        self, board: Board, metric: str, sign: float, last: bool
+        self, trials: Sequence[Trial], objective: Objective, last: bool
     ) -> Mapping[int, Status]:
         decided: dict[int, Status] = {}
-        candidates = _candidates(board)
-        for rung in sorted({t.steps for t in board if t.status is Status.PAUSED}):
-            coming = any(t.steps < rung and t.status not in FINISHED for t in board)
+        candidates = _candidates(trials)
+        for rung in sorted({t.steps for t in trials if t.status is Status.PAUSED}):
+            coming = any(t.steps < rung and not t.is_finished for t in trials)
             if coming and not self.asynchronous:
                 continue
             reached = [c for c in candidates if _has_reached(c, rung)]
-            reached.sort(key=lambda c: _mean(c, rung, metric, sign))
-            # Somebody has to win, but not while better ones may be on their way.
+            reached.sort(key=lambda c: _cost(c, rung, objective))
+            # At least one is kept, but not while better ones may be on their way.
             kept = math.floor(len(reached) / self.eta)
             kept = kept if coming and not last else max(kept, 1)
             over = last or not (coming or self.asynchronous)
@@ -154,95 +169,25 @@ def asha(eta: float = 4, *, min_steps: int) -> Halving:
     return Halving(eta, min_steps, asynchronous=True)
 
 
-class OptunaPruner:
-    """Prunes as a pruner of Optuna does, after every segment.
-
-    Args:
-        pruner: Such as `optuna.pruners.MedianPruner()`.
-
-    Example:
-        >>> import optuna
-        >>> from jaxsched import search
-        >>> search.OptunaPruner(optuna.pruners.MedianPruner())
-        OptunaPruner(MedianPruner)
-    """
-
-    def __init__(self, pruner: Any) -> None:
-        with extra("optuna"):
-            import optuna  # noqa: PLC0415
-
-        storage = optuna.storages.InMemoryStorage()
-        self._study = optuna.create_study(storage=storage, pruner=pruner)
-        self._states = optuna.trial.TrialState
-        self._name = type(pruner).__name__
-        self._told: dict[int, tuple[Any, set[int]]] = {}
-
-    def __repr__(self) -> str:
-        return f"OptunaPruner({self._name})"
-
-    @property
-    def patient(self) -> bool:
-        return False
-
-    def rungs(self, steps: int) -> Sequence[int]:
-        return range(1, steps)
-
-    def status_at(self, steps: int) -> Status:
-        del steps
-        return Status.RUNNING
-
-    def decide(
-        self, board: Board, metric: str, sign: float, last: bool
-    ) -> Mapping[int, Status]:
-        del last
-        reported = [trial for trial in board if self._report(trial, metric, sign)]
-        return {
-            trial.number: Status.PRUNED
-            for trial in reported
-            if trial.status is Status.RUNNING
-            and self._told[trial.number][0].should_prune()
-        }
-
-    def _report(self, trial: Trial, metric: str, sign: float) -> bool:
-        """Tells Optuna what it does not know yet, and whether there was anything."""
-        if not trial.history:
-            return False
-        if trial.number not in self._told:
-            self._told[trial.number] = self._study.ask(), set()
-        theirs, told = self._told[trial.number]
-        news = {
-            step: sign * values[metric]
-            for step, values in trial.history.items()
-            if step not in told and metric in values
-        }
-        for step, value in news.items():
-            theirs.report(value, step)
-        told.update(news)
-        if news and trial.status in FINISHED:
-            # Values are in the order of their steps, so this is the last one.
-            complete = trial.status is Status.COMPLETE
-            state = self._states.COMPLETE if complete else self._states.PRUNED
-            self._study.tell(theirs, list(news.values())[-1], state)
-        return bool(news)
-
-
-def _candidates(board: Board) -> list[list[Trial]]:
-    """The trials of each candidate, one for each seed."""
+def _candidates(trials: Sequence[Trial]) -> list[list[Trial]]:
+    """Returns the trials of each candidate, one for each seed."""
     candidates: dict[Any, list[Trial]] = {}
-    for trial in board:
+    for trial in trials:
         candidates.setdefault(trial.candidate, []).append(trial)
     return list(candidates.values())
 
 
 def _has_reached(candidate: Sequence[Trial], rung: int) -> bool:
-    """Tells whether it competes there: who was pruned or lost before does not."""
+    """Tells whether a candidate competes at a rung: it came there with all its seeds,
+    except for those that ended before.
+    """
     came = [rung in trial.history for trial in candidate]
-    over = [trial.status in FINISHED for trial in candidate]
+    over = [trial.is_finished for trial in candidate]
     return any(came) and all(map(operator.or_, came, over))
 
 
-def _mean(candidate: Sequence[Trial], rung: int, metric: str, sign: float) -> float:
-    """What is worse with any seed than all finite numbers is so in the mean."""
+def _cost(candidate: Sequence[Trial], rung: int, objective: Objective) -> float:
+    """Returns the mean cost at a rung; infinity if that of one seed is not finite."""
+    metric = objective.metric
     values = [t.history.get(rung, {}).get(metric, math.nan) for t in candidate]
-    mean = sign * sum(values) / len(values)
-    return mean if math.isfinite(mean) else math.inf
+    return objective.mean_cost(values)

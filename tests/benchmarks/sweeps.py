@@ -24,7 +24,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, PartitionSpec
 
 from jaxsched import search
-from jaxsched.search.lanes.program import compiled
+from jaxsched.search.engine.program import compiled
 
 from .digits import (
     FAMILIES,

@@ -14,13 +14,11 @@ from ...domain import Domain
 from ...errors import named
 from ...leaves import cosine
 from ...numerics import as_float, positive
+from ..objective import Objective
+from ..task import is_task
 from .coordinates import Leaf, Which, batched, chosen, leaves_of, units
-from .hypergradient import DERIVATIVES, as_train, is_task
-from .lanes import Lane, Plan, advance, set_off
-
-
-MODES: Mapping[str, float] = {"min": 1.0, "max": -1.0}
-"""What the metric is multiplied by, so that less is better."""
+from .hypergradient import DERIVATIVES, as_train
+from .batch import Lane, Plan, advance, set_off
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -61,7 +59,7 @@ def descend(
     domains: Mapping[str, Domain] | None = None,
     seeds: int = 1,
     metric: str = "validation",
-    mode: Literal["min", "max"] = "min",
+    mode: Literal["min", "max"] | None = None,
     derivative: Literal["auto", "forward", "reverse"] = "auto",
     optimizer: optax.GradientTransformation | None = None,
     progress: Callable[[int, int], object] | None = None,
@@ -106,7 +104,8 @@ def descend(
             every iteration, so that the metric is a function of the leaves alone, and
             what is best is best for these.
         metric: The metric to improve: a scalar.
-        mode: Whether less of it is better, "min", or more, "max".
+        mode: "min" if less of it is better, "max" if more is; unless given, the name of
+            the metric tells.
         derivative: "forward" takes time for each number, "reverse" memory for each step
             of the training; "auto" is forward for up to 8 numbers.
         optimizer: What makes steps along the lines of gradients. Unless given, Adam of
@@ -173,7 +172,7 @@ def descend(
         moves=tuple(leaf.moves for leaf in known),
         domains=tuple(leaf.domain for leaf in moving),
         metric=metric,
-        sign=named("mode", mode, MODES),
+        sign=Objective(metric, mode).sign,
         reverse=named("derivative", derivative, DERIVATIVES)(numbers),
         optimizer=_default_optimizer(iterations) if optimizer is None else optimizer,
     )

@@ -16,9 +16,8 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
+from ..task import Train, is_task
 
-Train: TypeAlias = Callable[[Any, jax.Array], Mapping[str, Any]]
-"""From a configuration and a random key to metrics: pure, for JAX to trace."""
 
 Leaves: TypeAlias = tuple[jax.Array, ...]
 
@@ -78,11 +77,6 @@ class Segmented:
             state, _ = steps(state, last)
         metrics: Mapping[str, Any] = task.evaluate(config, state)
         return metrics
-
-
-def is_task(given: Any) -> bool:
-    """Tells whether something is a training in steps: a `Task`, or looks like one."""
-    return all(hasattr(given, name) for name in ("init", "step", "evaluate", "steps"))
 
 
 def as_train(task: Any, *, segment: int | None = None) -> Train:

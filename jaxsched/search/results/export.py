@@ -1,34 +1,33 @@
-"""Export: results as files, and as what other libraries work with."""
+"""Export: results as files, and as the tables of other libraries."""
 
 import csv
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...imports import extra
-from ..spaces.dimensions import Choice, Dimension, Range
-from ..trials import Status, Trial
-from .standing import final
+from .table import Columns
 
 
 if TYPE_CHECKING:
     from .results import Results
 
-Columns = Mapping[str, np.ndarray]
+def save(columns: Columns, path: Path) -> None:
+    """Writes columns in the format that the ending of a path says.
 
-STATES: Mapping[Status, str] = {
-    Status.WAITING: "WAITING",
-    Status.RUNNING: "RUNNING",
-    Status.PAUSED: "RUNNING",
-    Status.COMPLETE: "COMPLETE",
-    Status.PRUNED: "PRUNED",
-    Status.DIVERGED: "FAIL",
-    Status.FAILED: "FAIL",
-}
-"""What Optuna calls it."""
+    Raises:
+        ValueError: If it says none.
+    """
+    write = FORMATS.get(path.suffix.lower())
+    if write is None:
+        raise ValueError(
+            f"A table is written to a file that ends in {', '.join(FORMATS)}, "
+            f"not to {str(path)!r}."
+        )
+    write(columns, path)
 
 
 def to_csv(columns: Columns, path: str | os.PathLike[str]) -> None:
@@ -56,19 +55,48 @@ def to_parquet(columns: Columns, path: str | os.PathLike[str]) -> None:
     parquet.write_table(pa.table(dict(columns)), path)
 
 
+FORMATS: Mapping[str, Callable[[Columns, Path], object]] = {
+    ".csv": to_csv,
+    ".parquet": to_parquet,
+    ".json": lambda columns, path: to_pandas(columns).to_json(
+        path, orient="records", indent=1, double_precision=15
+    ),
+    ".xlsx": lambda columns, path: to_pandas(columns).to_excel(path, index=False),
+    ".md": lambda columns, path: path.write_text(markdown(columns), encoding="utf-8"),
+    ".html": lambda columns, path: to_pandas(columns).to_html(path, index=False),
+}
+"""How to write a table, by the ending of the file."""
+
+
+def markdown(columns: Columns) -> str:
+    """Returns columns as a table of Markdown.
+
+    Example:
+        >>> import numpy as np
+        >>> print(markdown({"rank": np.array([1]), "peak": np.array([0.1])}))
+        | rank | peak |
+        | --- | --- |
+        | 1 | 0.1 |
+    """
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    lines = [list(columns), ["---"] * len(columns), *rows]
+    cells = ([str(cell).replace("|", "\\|") for cell in line] for line in lines)
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
+
+
 def to_xarray(results: "Results") -> Any:
     """Returns an `xarray.Dataset` with an axis for each dimension, and the seed."""
     with extra("table"):
         import xarray as xr  # noqa: PLC0415
 
-    for dimension, name in results.space.names.items():
-        if isinstance(dimension, Range):
+    for one in results.dimensions:
+        if one.dimension.labels is None:
             raise ValueError(
-                f"`to_xarray` needs dimensions with a number of values; `{name}` is "
-                f"{dimension!r}. Use `to_pandas`, which has a row for each trial."
+                f"`to_xarray` needs dimensions with a number of values; `{one.name}` "
+                f"is {one.dimension!r}. Use `to_pandas`: it has a row for each trial."
             )
     axes, places = {}, []
-    for name, column in (results.dimensions | {"seed": results.table["seed"]}).items():
+    for name, column in (results.params | {"seed": results.table["seed"]}).items():
         axes[name], place = _axis(column)
         places.append(place)
     shape, where = tuple(map(len, axes.values())), tuple(places)
@@ -82,41 +110,6 @@ def to_xarray(results: "Results") -> Any:
         variables[name] = ([*axes, *more], _spread(column, shape, where))
     coordinates = axes | ({"step": results.curve_steps} if points else {})
     return xr.Dataset(variables, coordinates)
-
-
-def to_optuna(results: "Results", storage: Any, name: str) -> Any:
-    """Returns an `optuna.Study` with a trial for each trial."""
-    with extra("optuna"):
-        import optuna  # noqa: PLC0415
-
-    named: dict[str, list[Dimension]] = {}
-    for dimension, called in results.space.names.items():
-        named.setdefault(called, []).append(dimension)
-    distributions = {
-        called: _distribution(optuna.distributions, dimensions)
-        for called, dimensions in named.items()
-    }
-    study = optuna.create_study(
-        storage=storage,
-        study_name=name,
-        direction="minimize" if results.mode == "min" else "maximize",
-    )
-    rows = zip(results.trials, results.drawn, strict=True)
-    for row, (trial, candidate) in enumerate(rows):
-        params = dict(candidate.hyperparameters)
-        state = optuna.trial.TrialState[STATES[trial.status]]
-        complete = trial.status is Status.COMPLETE
-        study.add_trial(
-            optuna.trial.create_trial(
-                state=state,
-                value=final(trial, results.metric) if complete else None,
-                params=params,
-                distributions={called: distributions[called] for called in params},
-                intermediate_values=_watched(trial, results.metric),
-                user_attrs=_attributes(results.table, row, apart_from=params),
-            )
-        )
-    return study
 
 
 def _axis(column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -137,35 +130,3 @@ def _spread(
     whole = np.full(shape + column.shape[1:], missing, dtype)
     whole[where] = column
     return whole
-
-
-def _distribution(distributions: Any, dimensions: Sequence[Dimension]) -> Any:
-    """One that holds what all dimensions of a name hold: Optuna allows but one."""
-    labels = [x for d in dimensions if isinstance(d, Choice) for x in d.labels]
-    ranges = [d for d in dimensions if isinstance(d, Range)]
-    if not ranges:
-        return distributions.CategoricalDistribution(list(dict.fromkeys(labels)))
-    ends = [*map(float, labels), *(end for d in ranges for end in (d.low, d.high))]
-    log = all(d.log for d in ranges) and min(ends) > 0
-    return distributions.FloatDistribution(min(ends), max(ends), log=log)
-
-
-def _attributes(
-    columns: Columns, row: int, apart_from: Mapping[str, Any]
-) -> dict[str, Any]:
-    """What else a row has, and only that."""
-    values = {name: column[row].item() for name, column in columns.items()}
-    return {
-        name: value
-        for name, value in values.items()
-        if name not in apart_from and (value != "") and value == value  # noqa: PLR0124
-    }
-
-
-def _watched(trial: Trial, metric: str) -> dict[int, float]:
-    """What the metric was on the way."""
-    return {
-        step: values[metric]
-        for step, values in trial.history.items()
-        if metric in values
-    }

@@ -12,10 +12,9 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
-from scipy.special import stdtrit  # type: ignore[import-untyped]
 
 from ...schedule import Schedule
-from ..results.noise import CONFIDENCE
+from ..results.statistics import half_width
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -199,8 +198,6 @@ def interval(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         >>> [round(float(x), 3) for x in interval(np.array([1.0, 2.0, 3.0]))]
         [2.0, -0.484, 4.484]
     """
-    seeds = scores.shape[-1]
     with np.errstate(invalid="ignore"):
-        mean, spread = scores.mean(axis=-1), scores.std(axis=-1, ddof=1)
-        half = stdtrit(seeds - 1, (1 + CONFIDENCE) / 2) * spread / math.sqrt(seeds)
+        mean, half = scores.mean(axis=-1), half_width(scores)
         return mean, mean - half, mean + half

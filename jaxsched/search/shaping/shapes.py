@@ -16,8 +16,8 @@ from ...domain import POSITIVE
 from ...errors import echoes, named
 from ...hyperparameters import as_leaf
 from ...schedule import Schedule
-from ..lanes.task import Train
-from ..running import run
+from ..task import Train
+from ..search import run
 from .families import SHAPES, Family
 from .scores import Shapes
 
@@ -126,7 +126,9 @@ def _train(
     metric: str,
 ) -> np.ndarray:
     """Trains with every schedule and every seed: `[schedules, seeds]` scores."""
-    results = run(train, schedules, steps=steps, key=key, seeds=seeds, metric=metric)
+    results = run(
+        train, schedules, steps=steps, key=key, seeds=seeds, metric=metric, mode="min"
+    )
     return results.metrics[metric].reshape(len(schedules), seeds).astype(float)
 
 

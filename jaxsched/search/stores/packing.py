@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ..trials import StoreError
+from .base import StoreError
 
 
 def pack(file: BinaryIO, about: Any, arrays: Sequence[np.ndarray]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from ...imports import extra
 from ...schedule import Schedule
 from ..results.results import Results
-from ..running import run
+from ..search import run
 from .problem import Data, Params, Problem, apply_dense, dense
 
 

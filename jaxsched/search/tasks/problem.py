@@ -12,7 +12,7 @@ import optax
 from jax.typing import ArrayLike
 
 from ...schedule import Schedule
-from ..lanes.task import Metrics
+from ..task import Metrics
 from ..results.results import Results
 
 

@@ -1,1 +1,0 @@
-"""Lanes: many trainings in one compiled program, and what keeps them filled."""

@@ -1,0 +1,1 @@
+"""Optuna: its samplers, pruners, studies and databases, in one room."""
