@@ -1,5 +1,6 @@
 """Searches in processes of their own, for tests that kill these."""
 
+import dataclasses
 import multiprocessing
 import os
 import signal
@@ -99,7 +100,8 @@ def train(
     def watch(progress):
         nonlocal seen
         seen += 1
-        told.send(progress)
+        # Small enough for the pipe, which nobody may read for a while.
+        told.send(dataclasses.replace(progress, trials=()))
         if seen == most:
             time.sleep(rest)
 

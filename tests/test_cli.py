@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import importlib.metadata
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import time
 import pytest
 
 from jaxsched import cli, search
-from jaxsched.cli import builtin
+from jaxsched.cli import builtin, parsing
 from jaxsched.search import samplers
 from tests.searched import found
 
@@ -61,7 +62,7 @@ def test_a_search_asks_for_what_it_was_told(monkeypatch, tmp_path, capsys):
 
     monkeypatch.setattr(builtin, "run", run)
     output = tmp_path / "deep" / "folder"
-    more = ["--seeds", "2", "--families", "linear", "wsd", "--output", str(output)]
+    more = ["--seeds", "2", "--families", "linear", "wsd", "--out", str(output)]
     assert cli.main(["search", *TINY, *more]) == 0
     [(problem, space, options)] = asked
     candidates = list(samplers.grid(space))
@@ -88,19 +89,15 @@ def test_a_search_asks_for_what_it_was_told(monkeypatch, tmp_path, capsys):
         (["--steps", "many"], "argument --steps: invalid int value: 'many'"),
         (["--seeds", "0"], "The number of seeds must be positive, got 0."),
         (["--steps", "9", "--warmups", "10"], "from 0 to 9 steps"),
-        (["--output", f"{__file__}/below"], f"cannot use {__file__}/below"),
+        (["--out", f"{__file__}/below"], f"cannot use {__file__}/below"),
         (["--color=red"], "unrecognized arguments: --color=red"),
         (["run", "nothing.py"], "there is no file nothing.py"),
         (["run", __file__], "must define `task` or `train`, and `space`"),
-        (["worker", __file__], "a worker needs --store, or the variable"),
-        (["status"], "say which search: its folder, or with --store its file"),
-        (["status", "--store", "sqlite:///x.db"], "say which search: its folder, or"),
+        (["status"], "say which search: its folder, its file, or --store"),
+        (["status", "--store", "sqlite:///x.db"], "There is no file"),
         (["table", "nowhere"], "There is no search in 'nowhere'."),
-        (["status", "o", "--store", "mysql://x:secret@y/z"], "o does not say what was"),
-        (
-            ["status", __file__, "--store", "mysql://x:secret@y/z"],
-            "say it with `space`",
-        ),
+        (["status", "o", "--store", "mysql://x:secret@y/z"], "not in 'mysql'"),
+        (["status", __file__, "--store", "mysql://x:secret@y/z"], "not in 'mysql'"),
         (["table", "nowhere.py"], "There is no search in 'nowhere.py'."),
     ],
 )
@@ -123,13 +120,13 @@ def test_a_command_is_required(capsys):
 
 def test_a_missing_extra_is_named(monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(sys.modules, "tqdm", None)
-    assert cli.main(["search", *TINY, "--output", str(tmp_path)]) == 2
+    assert cli.main(["search", *TINY, "--out", str(tmp_path)]) == 2
     assert 'pip install "jaxsched[search]"' in capsys.readouterr().err
 
 
 def test_the_module_runs_as_a_program(tmp_path):
     done = subprocess.run(
-        [*PROGRAM, *TINY, "--seeds", "1", "--output", str(tmp_path)],
+        [*PROGRAM, *TINY, "--seeds", "1", "--out", str(tmp_path)],
         capture_output=True,
         text=True,
         check=False,
@@ -199,7 +196,7 @@ def test_a_plan_trains_nothing(file, capsys):
     assert "40 in segments of 10" in printed
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
 def test_a_signal_saves_and_says_how_to_go_on(file, tmp_path, sent):
     slow = FILE.replace("steps=40", "steps=10**9").replace("= 10\n", "= 50_000\n")
     file.write_text(slow, encoding="utf-8")
@@ -219,6 +216,116 @@ def test_a_signal_saves_and_says_how_to_go_on(file, tmp_path, sent):
     assert {trial.status.value for trial in kept.trials} == {"waiting"}
     assert any(trial.steps for trial in kept.trials)
     assert list((out / "states").iterdir())
+
+
+def test_a_worker_needs_a_store(file, capsys):
+    assert cli.main(["search", "worker", str(file)]) == 2
+    assert "a worker needs --store, or the variable" in capsys.readouterr().err
+
+
+def test_the_file_has_the_options_of_the_search(file, tmp_path, capsys):
+    out = tmp_path / "said by the file"
+    more = f"\nout = {str(out)!r}\nseeds = 2\nat = 'best'\nevaluate_every = 20\n"
+    file.write_text(FILE + more, encoding="utf-8")
+    arguments = ["run", str(file), "--metric", "distance", "--mode", "max"]
+    assert cli.main(["search", *arguments]) == 0
+    results = search.load(out)
+    assert (len(results.trials), results.mode) == (12, "max")
+
+
+def test_a_file_imports_the_files_beside_it(file, tmp_path, monkeypatch, capsys):
+    (tmp_path / "neighbour_of_demo.py").write_text("STEPS = 40\n", encoding="utf-8")
+    beside = FILE.replace(
+        "import jax\n", "import jax\nfrom neighbour_of_demo import *\n"
+    )
+    file.write_text(beside.replace("steps=40", "steps=STEPS"), encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path / "elsewhere"))
+    assert cli.main(["search", "plan", str(file)]) == 0
+    assert "40 in segments of 10" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "error"),
+    [
+        ("abs(x)", "abs(y)", "evaluate", "NameError: name 'y' is not defined"),
+        ("import jax\n", "import jacks\n", "<module>", "No module named 'jacks'"),
+        ("- schedule(t) * x", "- schedule(t) * x[3]", "step", "IndexError: Too many"),
+    ],
+)
+def test_an_error_of_the_user_shows_the_lines_of_the_user(
+    file, capsys, old, new, line, error
+):
+    file.write_text(FILE.replace(old, new), encoding="utf-8")
+    assert cli.main(["search", "run", str(file), "--out", str(file.parent)]) == 2
+    printed = capsys.readouterr().err
+    assert f'File "{file}", line ' in printed
+    assert f"in {line}" in printed
+    assert new.strip() in printed
+    assert error in printed
+    assert "jaxsched/search" not in printed
+
+
+def test_failed_trials_are_run_again(file, tmp_path, capsys):
+    out = str(tmp_path / "o")
+    unlucky = FILE.replace(
+        "space = js.linear(",
+        "space = js.custom(lambda t: float('nan')) * js.linear(",
+    )
+    file.write_text(unlucky.replace("task =", "metric, steps = 'distance', 40\ntask ="))
+    assert cli.main(["search", "run", str(file), "--out", out]) == 0
+    before = search.load(out)
+    assert cli.main(["search", "run", str(file), "--out", out, "--retry"]) == 0
+    again = search.load(out)
+    attempts = [t.attempt for t in again.trials if t.status == "failed"]
+    assert attempts == [2] * before.table["status"].tolist().count("failed")
+
+
+def test_tables_of_trials_and_rankings_in_any_format(file, tmp_path, capsys):
+    out = str(tmp_path / "o")
+    assert cli.main(["search", "run", str(file), "--out", out]) == 0
+    capsys.readouterr()
+    assert cli.main(["search", "table", out, "--trials", "--rows", "1000"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 19
+    # Nothing is left out where there is no terminal.
+    assert lines[0].split() == [*search.load(out).table]
+    assert cli.main(["search", "table", out, "--rows", "1000"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 7
+    for ending, rows in ((".csv", 6), (".md", 7), (".json", 6), (".parquet", 6)):
+        table = tmp_path / f"table{ending}"
+        assert cli.main(["search", "table", out, "--to", str(table)]) == 0
+        assert table.stat().st_size > 100
+        if ending in (".csv", ".md"):
+            assert len(table.read_text().splitlines()) == rows + 1
+    assert cli.main(["search", "table", out, "--to", "table.doc"]) == 2
+    assert "ends in .csv, .parquet" in capsys.readouterr().err
+
+
+def test_a_reader_that_has_enough_is_no_error(file, tmp_path):
+    out = str(tmp_path / "o")
+    assert cli.main(["search", "run", str(file), "--out", out]) == 0
+    done = subprocess.run(
+        f"{' '.join(PROGRAM)} table {out} --trials | head -1",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split()[0] == "trial"
+    assert done.stderr == ""
+
+
+def test_passwords_are_hidden_wherever_an_address_is_shown():
+    shown = parsing.redacted("go on with: --store postgresql+psycopg://me:p%40ss@h:1/d")
+    assert shown == "go on with: --store postgresql+psycopg://me:***@h:1/d"
+    assert parsing.redacted("postgresql://me@host/d") == "postgresql://me@host/d"
+
+
+def test_the_version_is_told(capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.strip() == importlib.metadata.version("jaxsched")
 
 
 def eventually(true):

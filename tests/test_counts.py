@@ -346,7 +346,7 @@ def test_a_container_may_have_a_part_of_the_cores(
     tmp_path, monkeypatch, limit, expected
 ):
     (tmp_path / "cpu.max").write_text(limit)
-    monkeypatch.setattr(machine, "GROUP", tmp_path / "elsewhere")
+    monkeypatch.setattr(devices, "GROUP", tmp_path / "elsewhere")
     all_of_them = cores()
-    monkeypatch.setattr(machine, "GROUP", tmp_path)
+    monkeypatch.setattr(devices, "GROUP", tmp_path)
     assert cores() == (expected or all_of_them)

@@ -18,9 +18,9 @@ import pytest
 
 import jaxsched as js
 from jaxsched import cli, search
+from jaxsched.search import Status, StoreError
 from jaxsched.search.run import opened
 from jaxsched.search.stores import SQLiteStore
-from jaxsched.search import Status, StoreError
 from jaxsched.search.trial import FINISHED
 
 from . import killed
@@ -370,7 +370,10 @@ def search_once(out, train=once, space=RATES, **options):
     [
         ({"train": once_more}, r"`program` is \"\w+\" there and \"\w+\" here"),
         ({"key": 1}, r"`key` is \[0, 0\] there and \[0, 1\] here"),
-        ({"metric": "other"}, '`metric` is "validation" there and "other" here'),
+        (
+            {"metric": "other", "mode": "min"},
+            '`metric` is "validation" there and "other" here',
+        ),
         ({"mode": "max"}, '`mode` is "min" there and "max" here'),
         ({"width": 2}, "`width` is 4 there and 2 here"),
         ({"resume": False}, "There is a search in .* already: choose another place"),
@@ -405,7 +408,8 @@ def test_what_was_searched_by_another_metric_is_not_the_best(tmp_path):
     search_once(tmp_path)
     seen = []
     more = js.constant(search.choice([0.1, 0.2, 0.3]))
-    options = {"metric": "another", "resume": "force", "progress": seen.append}
+    options = {"metric": "another", "mode": "min", "resume": "force"}
+    options["progress"] = seen.append
     search_once(tmp_path, train, more, **options)
     assert seen[-1].best == np.float32(0.3) + 1
 

@@ -15,7 +15,7 @@ from jaxsched.plotting import plot, plot_results, plot_search, plot_zoo
 from jaxsched.search import samplers
 from jaxsched.search.space.space import Space
 
-from .searched import POINTS, STEPS, families, found, of_scores, trial
+from .searched import POINTS, STEPS, families, found, of_scores, of_trials, trial
 
 
 SCHEDULES = {
@@ -83,7 +83,7 @@ def watched(results):
         )
         for t in results.trials
     )
-    return search.Results(trials, results.space)
+    return of_trials(trials, results.space)
 
 
 @pytest.mark.parametrize("seeds", [1, 2])
@@ -103,7 +103,7 @@ def test_a_search_shows_the_best_of_each_family(seeds, watch, tmp_path):
     [*steps] = losses.get_lines()[0].get_xdata()
     if watch == "history":
         assert steps == [*POINTS]
-        rows = [t.number for t in results.standings[0].trials]
+        rows = [t.number for t in results.ranked[0].trials]
         np.testing.assert_allclose(
             losses.get_lines()[0].get_ydata(),
             results.curves["loss"][rows].mean(axis=0),
@@ -196,7 +196,7 @@ def test_a_landscape_of_many_values_has_a_point_for_each(tmp_path):
     )
     drawn = enumerate(samplers.random(space, 20))
     trials = [trial(n, c.params, 0, 1 + n / 9) for n, c in drawn]
-    results = search.Results(tuple(trials), space)
+    results = of_trials(tuple(trials), space)
     figure = plot_results(results)
     assert titles(figure)[0] == "How they rank"
     landscape = figure.axes[1]
@@ -219,12 +219,12 @@ def test_a_landscape_of_one_dimension_is_a_line(tmp_path):
 def test_a_picture_is_as_wide_as_what_there_is():
     results = found(watched=False)
     atonce = tuple(dataclasses.replace(t, steps=0) for t in results.trials)
-    figure = plot_search(search.Results(atonce, results.space))
+    figure = plot_search(of_trials(atonce, results.space))
     assert figure.axes[0].get_lines()[0].get_xdata()[-1] == STEPS
     space = Space(search.space(lr=js.linear(search.choice([0.1, 0.2]), 0, 33), wd=0.1))
     results = of_scores([[1.0], [2.0]], space)
     atonce = tuple(dataclasses.replace(t, steps=0) for t in results.trials)
-    figure = plot_results(search.Results(atonce, space))
+    figure = plot_results(of_trials(atonce, space))
     assert figure.axes[-1].get_lines()[0].get_xdata()[-1] == 33
 
 

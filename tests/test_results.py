@@ -358,7 +358,10 @@ def test_what_a_seed_does_to_all_is_no_noise():
 def test_wild_candidates_at_the_bottom_are_no_noise_at_the_top():
     calm = [[1.0, 1.1, 1.0], [1.2, 1.1, 1.2]]
     wild = [[50.0, 90.0, 20.0], [10.0, 300.0, 80.0]]
-    both, alone = least_difference(np.array(calm + wild)), least_difference(np.array(calm))
+    both, alone = (
+        least_difference(np.array(calm + wild)),
+        least_difference(np.array(calm)),
+    )
     assert both / dunnett(3, 2) == pytest.approx(alone / dunnett(1, 2))
 
 

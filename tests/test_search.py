@@ -12,9 +12,9 @@ import pytest
 
 import jaxsched as js
 from jaxsched import search
+from jaxsched.search import Status
 from jaxsched.search.engine.program import Program
 from jaxsched.search.engine.segment import Shared
-from jaxsched.search import Status
 from jaxsched.training.reducers import new_bob, plateau
 
 

@@ -11,9 +11,9 @@ import jaxsched as js
 from jaxsched import curves, search
 from jaxsched.calls import Call, made
 from jaxsched.search import samplers
+from jaxsched.search.optuna.params import unique
 from jaxsched.search.space.candidate import as_data, from_data
 from jaxsched.search.space.families import FAMILIES
-from jaxsched.search.optuna.params import unique
 from jaxsched.search.space.space import NamedDimension, Space
 
 

@@ -25,15 +25,14 @@ import pytest
 
 import jaxsched as js
 from jaxsched import search
-from jaxsched.search import samplers
-from jaxsched.search.space.space import Space
+from jaxsched.search import Objective, Status, Trial, samplers
 from jaxsched.search.run import opened as open_store
+from jaxsched.search.space.space import Space
 from jaxsched.search.stores import SQLiteStore, sqlite
 from jaxsched.search.stores.base import StoreError
 from jaxsched.search.stores.checkpoints import Checkpoints
 from jaxsched.search.stores.leases import Process, is_dead, this_process
 from jaxsched.search.stores.packing import pack_metrics, unpack_metrics
-from jaxsched.search import Objective, Status, Trial
 
 from .postgres import PASSWORD, WRONG
 
@@ -185,9 +184,7 @@ def test_trials_are_numbered_as_given_and_a_grid_may_grow(place, opened):
     store.add(GRID[1:4])
     store.add([*GRID[:5], GRID[0]])
     found = store.trials()
-    assert [trial.id for trial in found] == [
-        GRID[at].id for at in (1, 2, 3, 0, 4)
-    ]
+    assert [trial.id for trial in found] == [GRID[at].id for at in (1, 2, 3, 0, 4)]
     assert [trial.number for trial in found] == [0, 1, 2, 3, 4]
     assert {trial.status for trial in found} == {Status.WAITING}
 
@@ -904,8 +901,14 @@ def test_the_address_says_which_store(tmp_path, postgres, monkeypatch):
     shown = {
         (None, None): "SQLiteStore(':memory:', 'mine')",
         (None, Path("runs/1.db")): f"SQLiteStore('{tmp_path}/runs/1.db', 'mine')",
-        ("sqlite:///here.db", Path("1.db")): f"SQLiteStore('{tmp_path}/here.db', 'mine')",
-        (f"sqlite:///{tmp_path}/there.db", None): f"SQLiteStore('{tmp_path}/there.db', 'mine')",
+        (
+            "sqlite:///here.db",
+            Path("1.db"),
+        ): f"SQLiteStore('{tmp_path}/here.db', 'mine')",
+        (
+            f"sqlite:///{tmp_path}/there.db",
+            None,
+        ): f"SQLiteStore('{tmp_path}/there.db', 'mine')",
         ("sqlite:///:memory:", None): "SQLiteStore(':memory:', 'mine')",
         (postgres.url(), None): (
             "OptunaStore('mine' on PostgreSQL on 127.0.0.1, database 'postgres')"

@@ -1,11 +1,13 @@
 """The command line: reads what is wanted, and leaves the work to the library."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 
 from . import builtin, files
-from .parsing import Parser, UsageError
+from .parsing import Parser, UsageError, redacted
 
 
 MISUSED = 2
@@ -26,9 +28,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = parser().parse_args(arguments)
         command: Callable[[argparse.Namespace], None] = options.command
         command(options)
+        sys.stdout.flush()
     except UsageError as error:
-        print(f"jaxsched: error: {error}", file=sys.stderr)
+        print(f"jaxsched: error: {redacted(str(error))}", file=sys.stderr)
         return MISUSED
+    except BrokenPipeError:
+        # The reader has enough, as `head` has. Python would complain at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt as stopped:
         print(f"\njaxsched: {stopped or 'interrupted'}", file=sys.stderr)
         return INTERRUPTED
@@ -38,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> Parser:
     """Returns the parser of the command line."""
     parser = Parser(prog="jaxsched", description="Learning-rate schedules for JAX.")
+    parser.add_argument("--version", action="version", version=version("jaxsched"))
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     search = commands.add_parser(
         "search",

@@ -48,7 +48,7 @@ def add_arguments(search: Parser) -> None:
         **several,
     )
     add(
-        "--output",
+        "--out",
         type=Path,
         default=Path("jaxsched-search"),
         help="where to put the results",
@@ -75,15 +75,15 @@ def command(options: argparse.Namespace) -> None:
             seeds=options.seeds,
             # As many points as a curve of losses needs.
             segment=max(1, options.steps // 24),
-            out=options.output / f"{problem.name}-{options.steps}",
+            out=options.out / f"{problem.name}-{options.steps}",
             progress=True,
         )
         print(report(results, measure=problem.measure))
-        table = options.output / "results.csv"
+        table = options.out / "results.csv"
         results.to_csv(table)
         print(f"Written: {table}")
         if results.top(1):
-            picture = options.output / "search.png"
+            picture = options.out / "search.png"
             pictures = problem.paint(results, key)
             title = f"{problem.name}: {problem.measure}"
             figure = plot_search(results, options.steps, title=title, pictures=pictures)
@@ -115,7 +115,7 @@ def _prepare(options: argparse.Namespace) -> tuple[Problem, Any]:
         steps=steps,
     )
     make = named("task", options.task, TASKS)
-    options.output.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=options.output):
+    options.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=options.out):
         use_all_cores()
     return make(steps), space

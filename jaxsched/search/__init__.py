@@ -11,7 +11,7 @@ Parts of your own: `Store`, `SQLiteStore`, `StoreError`, `testing`.
 """
 
 from ..calls import later as later
-from . import tasks as tasks
+from . import samplers as samplers, tasks as tasks, testing as testing
 from .descent import (
     Descent as Descent,
     as_train as as_train,
@@ -41,8 +41,8 @@ from .space.dimensions import (
     choice as choice,
     integers as integers,
     linspace as linspace,
-    loguniform as loguniform,
     logspace as logspace,
+    loguniform as loguniform,
     uniform as uniform,
 )
 from .space.families import FAMILIES as FAMILIES, families as families

@@ -14,14 +14,21 @@ from .trial import Trial
 SIGNS = {"min": 1.0, "max": -1.0}
 
 LESS_IS_BETTER = frozenset(
-    "validation loss error err perplexity ppl cost risk regret energy nll bpb bpc mse "
-    "rmse mae mape wer cer ter fid kid lpips kl divergence distance entropy gap rank "
-    "latency residual penalty".split()
+    [
+        *("validation", "loss", "error", "err", "perplexity", "ppl", "cost", "risk"),
+        *("regret", "energy", "nll", "bpb", "bpc", "mse", "rmse", "mae", "mape"),
+        *("wer", "cer", "ter", "fid", "kid", "lpips", "kl", "divergence", "distance"),
+        *("entropy", "gap", "rank", "latency", "residual", "penalty"),
+    ]
 )
 MORE_IS_BETTER = frozenset(
-    "accuracy acc reward rewards return returns score auc auroc auprc map ndcg mrr f1 "
-    "fbeta precision recall iou miou dice bleu rouge meteor psnr ssim r2 elbo success "
-    "likelihood loglikelihood correlation top1 top5 elo winrate".split()
+    [
+        *("accuracy", "acc", "reward", "rewards", "return", "returns", "score", "auc"),
+        *("auroc", "auprc", "map", "ndcg", "mrr", "f1", "fbeta", "precision", "recall"),
+        *("iou", "miou", "dice", "bleu", "rouge", "meteor", "psnr", "ssim", "r2"),
+        *("elbo", "success", "likelihood", "loglikelihood", "correlation", "top1"),
+        *("top5", "elo", "winrate"),
+    ]
 )
 """Words in the name of a metric that tell which way is better."""
 

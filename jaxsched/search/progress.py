@@ -17,7 +17,7 @@ LOGGED = 30.0
 """The seconds between two lines of progress in a file."""
 
 
-class Stop(Exception):  # noqa: N818
+class Stop(Exception):
     """Raised by a callback to stop a search; what is done is kept and returned."""
 
 
@@ -122,7 +122,7 @@ class Tally:
 
 @contextlib.contextmanager
 def bar() -> Iterator[Callback]:
-    """Shows how far a search is: a bar on a terminal, and now and then a line elsewhere.
+    """Shows how far a search is: a bar on a terminal, or a line now and then.
 
     Raises:
         ImportError: If tqdm is missing.
@@ -131,8 +131,14 @@ def bar() -> Iterator[Callback]:
         from tqdm import tqdm  # noqa: PLC0415
 
     on_terminal = sys.stderr.isatty()
-    pace = {} if on_terminal else {"mininterval": LOGGED, "maxinterval": LOGGED}
-    with tqdm(unit="trial", dynamic_ncols=True, file=sys.stderr, **pace) as shown:
+    pause = 0.1 if on_terminal else LOGGED
+    with tqdm(
+        unit="trial",
+        dynamic_ncols=True,
+        file=sys.stderr,
+        mininterval=pause,
+        maxinterval=max(pause, 10.0),
+    ) as shown:
         begun = False
 
         def update(progress: Progress) -> None:

@@ -55,7 +55,8 @@ def check(pruner: Any) -> None:
     if pruner is not None and not callable(getattr(pruner, "decide", None)):
         raise TypeError(
             f"`pruner` must be `search.halving(min_steps=...)`, "
-            f"`search.asha(min_steps=...)` or `search.OptunaPruner(...)`, got {pruner!r}."
+            f"`search.asha(min_steps=...)` or `search.OptunaPruner(...)`, "
+            f"got {pruner!r}."
         )
 
 
@@ -178,8 +179,9 @@ def _candidates(trials: Sequence[Trial]) -> list[list[Trial]]:
 
 
 def _has_reached(candidate: Sequence[Trial], rung: int) -> bool:
-    """Tells whether a candidate competes at a rung: it came there with all its seeds,
-    except for those that ended before.
+    """Tells whether a candidate competes at a rung.
+
+    It does once all its seeds have come there, or have ended before.
     """
     came = [rung in trial.history for trial in candidate]
     over = [trial.is_finished for trial in candidate]

@@ -195,8 +195,8 @@ def _opened(search: "Search") -> Store:
         pruner = search.pruner
         if pruner and not store.pauses and pruner.status_at(0) is Status.PAUSED:
             raise ValueError(
-                f"{pruner!r} pauses trials, which {store!r} cannot. Keep it in a folder "
-                "or let a pruner of Optuna stop them for good: "
+                f"{pruner!r} pauses trials, which {store!r} cannot. Keep it in a "
+                "folder, or let a pruner of Optuna stop them for good: "
                 "OptunaPruner(optuna.pruners.SuccessiveHalvingPruner())."
             )
         search.adopt(known)

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import named
 from .engine import data as arrays_of
+from .engine.arrays import is_key
 from .engine.batching import layout_of
 from .engine.devices import SAFETY, available_bytes, compilations_kept, use_all_cores
 from .engine.loop import KEEP, Work
@@ -161,7 +162,8 @@ class Search:
         self.folder = None if out is None else Path(out)
         self.store, self.name, self.lease = store, name, lease
         self.resume, self.retry = resume, retry
-        self.at = named("at", at, {"last": "last", "best": "best"})
+        named("at", at, dict.fromkeys(["last", "best"], at))
+        self.at: Literal["last", "best"] = at
         self.timeout, self.patience, self.target = timeout, patience, target
         self.callbacks = _callbacks(callbacks, progress)
         self.bar = progress is True
@@ -299,7 +301,12 @@ class Search:
         folder = self.folder and self.folder / "compiled"
         with compilations_kept(folder):
             program = compiled(
-                self.segment, self.width, self.devices, impl, x64, shapes
+                self.segment,
+                self.width,
+                self.devices,
+                impl=impl,
+                x64=x64,
+                shapes=shapes,
             )
         self._check(program.outcome)
         room = available_bytes(self.devices, program.shared_bytes)
@@ -344,9 +351,7 @@ class Search:
             "mode": self.objective.mode,
         }
 
-    def work(
-        self, done: Mapping[str, Trial], ask: Callable[[int], bool]
-    ) -> Work:
+    def work(self, done: Mapping[str, Trial], ask: Callable[[int], bool]) -> Work:
         """Returns what the loop trains.
 
         Args:
@@ -428,8 +433,9 @@ class Search:
         if not callable(sampler):
             known = {**SAMPLERS, **dict.fromkeys(SAMPLERS_OF_OPTUNA)}
             sampler = named("sampler", sampler, known)
+        function: Any = sampler
         seed = self.seed_of(0)
-        chosen = draw(sampler, self.space, samples, seed)
+        chosen = draw(function, self.space, samples, seed)
         if self.pruner and not self.pruner.synchronous:
             order = np.random.default_rng(0).permutation(len(chosen))
             chosen = tuple(chosen[place] for place in order)
@@ -482,7 +488,10 @@ class Search:
         """The steps of a segment; the checks of what must fit it."""
         steps, pruner = self.task.steps, self.pruner
         rungs = pruner.rungs(steps) if pruner else ()
-        for option, value in {"pruner": pruner, "evaluate_every": evaluate_every}.items():
+        for option, value in {
+            "pruner": pruner,
+            "evaluate_every": evaluate_every,
+        }.items():
             if value and not steps:
                 raise ValueError(
                     f"`{option}` looks at trainings in the middle, and a function does "
@@ -502,9 +511,7 @@ class Search:
         else:
             ends = (*rungs, evaluate_every) if evaluate_every else rungs
             length = _fitting(steps, ends)
-            batches = sum(
-                np.asarray(x).nbytes for x in jax.tree.leaves(self._examples)
-            )
+            batches = sum(np.asarray(x).nbytes for x in jax.tree.leaves(self._examples))
             if batches * length > arrays_of.BUDGET:
                 length = max(1, arrays_of.BUDGET // batches)
                 if evaluate_every:
@@ -550,10 +557,11 @@ def _key(key: Any) -> jax.Array:
         return jax.random.key(int(key))
     if isinstance(key, jax.Array | np.ndarray):
         array = jax.numpy.asarray(key)
-        if jax.dtypes.issubdtype(array.dtype, jax.dtypes.prng_key) and not array.shape:
+        if is_key(array) and not array.shape:
             return array
         if array.dtype == np.uint32 and array.shape == (2,):
-            return jax.random.wrap_key_data(array)
+            wrapped: jax.Array = jax.random.wrap_key_data(array)
+            return wrapped
         if array.dtype.kind in "iu" and not array.shape:
             return jax.random.key(int(array))
     raise TypeError(
@@ -587,7 +595,9 @@ def _callbacks(callbacks: Iterable[Callback], progress: Any) -> tuple[Callback, 
     found = (*callbacks, *([] if isinstance(progress, bool) else [progress]))
     for callback in found:
         if not callable(callback):
-            raise TypeError(f"A callback is a function of a Progress, got {callback!r}.")
+            raise TypeError(
+                f"A callback is a function of a Progress, got {callback!r}."
+            )
     return found
 
 
@@ -615,21 +625,32 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def _by(make: Callable[P, Search], do: Callable[[Search], T]) -> Callable[P, T]:
-    """Returns a function that makes a search and does something with it."""
+def _by(
+    make: Callable[P, Search], do: Callable[[Search], T], name: str, doc: str
+) -> Callable[P, T]:
+    """Returns a function that makes a search and does something with it.
+
+    It has the arguments of a search, which are written and explained there alone.
+    """
 
     def function(*args: P.args, **kwargs: P.kwargs) -> T:
         return do(make(*args, **kwargs))
 
-    vars(function)["__signature__"] = inspect.signature(make)
+    explained = inspect.cleandoc(Search.__doc__ or "")
+    arguments = explained[explained.index("Args:") : explained.index("Raises:")]
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc.replace("Returns:", f"{arguments}Returns:", 1)
+    vars(function)["__signature__"] = inspect.signature(make).replace(
+        return_annotation=inspect.signature(do).return_annotation
+    )
     return function
 
 
-run = _by(Search, Search.run)
-run.__name__ = run.__qualname__ = "run"
-run.__doc__ = """Trains with every candidate and every seed, in one program, and ranks them.
-
-The arguments are those of `Search`, which this makes and runs.
+run = _by(
+    Search,
+    Search.run,
+    "run",
+    """Trains with every candidate and every seed, in one program, and ranks them.
 
 Returns:
     The trials, and the candidates ranked.
@@ -654,14 +675,16 @@ Example:
     >>> results = search.run(train, space, key=jax.random.key(0))
     >>> results.best().code
     'constant(0.9)'
-"""
+""",
+)
 
-plan = _by(Search, Search.plan)
-plan.__name__ = plan.__qualname__ = "plan"
-plan.__doc__ = """Compiles a search and times one segment; nothing is kept.
+plan = _by(
+    Search,
+    Search.plan,
+    "plan",
+    """Compiles a search and times one segment; nothing is kept.
 
-The arguments are those of `Search`. A task that is done at once is run once in all
-lanes.
+A task that is done at once is run once in all lanes.
 
 Returns:
     What the search would do.
@@ -678,4 +701,5 @@ Example:
     >>> space = js.constant(search.logspace(0.1, 1.0, 10))
     >>> search.plan(train, space, key=jax.random.key(0)).trials
     30
-"""
+""",
+)

@@ -14,8 +14,9 @@ import optax
 from ...domain import Domain
 from ...errors import named
 from ...numerics import as_float
+from ..task import Train
 from .coordinates import COORDINATES, Coordinate
-from .hypergradient import Leaves, Train, hypergradient
+from .hypergradient import Leaves, hypergradient
 
 
 T = TypeVar("T")

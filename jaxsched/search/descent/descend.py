@@ -16,9 +16,9 @@ from ...leaves import cosine
 from ...numerics import as_float, positive
 from ..objective import Objective
 from ..task import is_task
+from .batch import Lane, Plan, advance, set_off
 from .coordinates import Leaf, Which, batched, chosen, leaves_of, units
 from .hypergradient import DERIVATIVES, as_train
-from .batch import Lane, Plan, advance, set_off
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from ..task import Train, is_task
+from ..task import Metrics, Train, is_task
 
 
 Leaves: TypeAlias = tuple[jax.Array, ...]
@@ -56,7 +56,7 @@ class Segmented:
     task: Any
     segment: int
 
-    def __call__(self, config: Any, key: jax.Array) -> Mapping[str, Any]:
+    def __call__(self, config: Any, key: jax.Array) -> Metrics:
         """Trains once, and returns what the task says of the last state."""
         task, segment = self.task, self.segment
 
@@ -75,7 +75,7 @@ class Segmented:
         state, _ = jax.lax.scan(steps, state, times.reshape(segments, segment))
         if rest:
             state, _ = steps(state, last)
-        metrics: Mapping[str, Any] = task.evaluate(config, state)
+        metrics: Metrics = task.evaluate(config, state)
         return metrics
 
 

@@ -14,14 +14,14 @@ def shaped(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
 
 def as_numbers(leaf: jax.Array) -> jax.Array:
     """Returns an array as it is, and of random keys their data."""
-    return jax.random.key_data(leaf) if _is_key(leaf) else leaf
+    return jax.random.key_data(leaf) if is_key(leaf) else leaf
 
 
 def put(state: Any, lane: int, leaves: Sequence[jax.Array]) -> Any:
     """Writes `leaves` into one lane of `state`."""
 
     def written(leaf: jax.Array, new: jax.Array) -> Any:
-        if _is_key(leaf):
+        if is_key(leaf):
             data = jax.random.key_data(leaf).at[lane].set(new)
             return jax.random.wrap_key_data(data, impl=jax.random.key_impl(leaf))
         return leaf.at[lane].set(new)
@@ -43,7 +43,7 @@ def zeros(shapes: Any, numpy: Any = jnp) -> Any:
     """Makes zeros of some shapes: arrays on the host by NumPy, except for keys."""
 
     def zero(leaf: Any) -> Any:
-        if _is_key(leaf):
+        if is_key(leaf):
             data = jax.eval_shape(jax.random.key_data, leaf)
             numbers = jnp.zeros(data.shape, data.dtype)
             return jax.random.wrap_key_data(numbers, impl=_impl(leaf))
@@ -52,7 +52,8 @@ def zeros(shapes: Any, numpy: Any = jnp) -> Any:
     return jax.tree.map(zero, shapes)
 
 
-def _is_key(leaf: Any) -> bool:
+def is_key(leaf: Any) -> bool:
+    """Tells whether an array holds random keys."""
     return bool(jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key))
 
 

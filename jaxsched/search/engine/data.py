@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from .arrays import as_numbers, shaped
+from .arrays import as_numbers, is_key, shaped
 
 
 BUDGET = 256_000_000
@@ -29,7 +29,9 @@ class Stream:
     def reader(self) -> Callable[[int, int], list[Any]]:
         """Returns a function from a first step and a count to batches."""
         if _is_function_of_step(self.source):
-            return lambda first, count: [self.source(t) for t in range(first, first + count)]
+            return lambda first, count: [
+                self.source(t) for t in range(first, first + count)
+            ]
         return _Reader(self.source)
 
     @property
@@ -113,7 +115,8 @@ class _Reader:
     def _endless(self) -> Iterator[Any]:
         while True:
             empty = True
-            for batch in self._source() if callable(self._source) else self._source:
+            batches: Any = self._source() if callable(self._source) else self._source
+            for batch in batches:
                 empty = False
                 yield batch
             if empty:
@@ -175,7 +178,9 @@ def split(data: Any) -> tuple[list[Stream], list[Any], Any]:
     streams = [leaf for leaf in leaves if _is_stream(leaf)]
     arrays = [leaf for leaf in leaves if not _is_stream(leaf)]
     for leaf in arrays:
-        if not isinstance(leaf, np.ndarray | np.generic | jax.Array | bool | int | float):
+        if not isinstance(
+            leaf, np.ndarray | np.generic | jax.Array | bool | int | float
+        ):
             raise TypeError(
                 f"`data` is a pytree of arrays and streams, got {leaf!r} in it."
             )
@@ -196,9 +201,11 @@ def joined(form: Any, arrays: Iterable[Any], batches: Iterable[Any] | None) -> A
 
 def shape_of(leaf: Any) -> jax.ShapeDtypeStruct:
     """Returns the shape and the dtype that JAX gives an array; reads no numbers."""
-    dtype = jax.dtypes.canonicalize_dtype(np.result_type(leaf)) if not isinstance(
-        leaf, jax.Array
-    ) else leaf.dtype
+    dtype = (
+        jax.dtypes.canonicalize_dtype(np.result_type(leaf))
+        if not isinstance(leaf, jax.Array)
+        else leaf.dtype
+    )
     return shaped(np.shape(leaf), dtype)
 
 
@@ -218,7 +225,7 @@ def hashed(leaves: Iterable[Any]) -> str:
 def placed(leaf: Any, sharding: Any) -> Any:
     """Puts an array on every device; those of a CPU share one copy in its memory."""
     on_cpu = next(iter(sharding.device_set)).platform == "cpu"
-    if on_cpu and not _is_key(leaf):
+    if on_cpu and not (isinstance(leaf, jax.Array) and is_key(leaf)):
         # The buffer of an array of JAX is aligned such that it can be shared.
         leaf = np.asarray(jax.device_put(leaf, jax.local_devices(backend="cpu")[0]))
     return jax.device_put(leaf, sharding)
@@ -226,7 +233,8 @@ def placed(leaf: Any, sharding: Any) -> Any:
 
 def size(leaves: Iterable[Any]) -> int:
     """Returns how many bytes arrays take on a device."""
-    shapes = [shape_of(leaf) for leaf in leaves if not _is_key(leaf)]
+    shapes = [shape_of(leaf) for leaf in leaves]
+    shapes = [shape for shape in shapes if not is_key(shape)]
     return sum(shape.size * shape.dtype.itemsize for shape in shapes)
 
 
@@ -242,9 +250,3 @@ def _is_function_of_step(source: Any) -> bool:
 
 def _is_stream(node: Any) -> bool:
     return isinstance(node, Stream)
-
-
-def _is_key(leaf: Any) -> bool:
-    return isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(
-        leaf.dtype, jax.dtypes.prng_key
-    )

@@ -103,9 +103,7 @@ class Loop:
         self._store, self._checkpoints, self._trees = store, checkpoints, trees
         segment, lanes = program.segment, program.lanes
         self._length, self._steps = segment.length, segment.task.steps
-        self._rungs = self._ends(
-            work.pruner.rungs(self._steps) if work.pruner else ()
-        )
+        self._rungs = self._ends(work.pruner.rungs(self._steps) if work.pruner else ())
         every = work.evaluate_every
         self._evaluated = self._rungs | self._ends(
             range(every, self._steps, every) if every else ()

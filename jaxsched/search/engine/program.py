@@ -83,7 +83,9 @@ class Program:
     def share(self, key: jax.Array, data: Sequence[Any]) -> Shared:
         """Puts what all lanes share on every device; batches are put later."""
         constants = self.segment.traced(self._shared).constants
-        return jax.tree.map(self.place_everywhere, Shared(key, constants, [*data], []))
+        shared = Shared(key, constants, [*data], [])
+        placed: Shared = jax.tree.map(self.place_everywhere, shared)
+        return placed
 
     def blank_batches(self) -> list[Any]:
         """Returns batches of zeros on every device."""
@@ -125,6 +127,7 @@ def compiled(
     segment: Segment,
     width: int,
     devices: tuple[Any, ...],
+    *,
     impl: str,
     x64: bool,
     shapes: tuple[Any, Any],

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from ..task import Metrics, Trainable
-from .arrays import where, zeros
+from .arrays import shaped, where, zeros
 from .batching import Layout
 from .tracing import Traced
 
@@ -89,11 +89,15 @@ class Segment:
     def traced(self, shared: Shared) -> Traced:
         """Returns the functions of the task, for one lane, traced once."""
         if "_traced" not in vars(self):
-            batches = jax.tree.map(
-                lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), shared.batches
-            )
             traced = Traced(
-                self.task, self.layout, shared.key, shared.data, batches, self.form
+                self.task,
+                self.layout,
+                shared.key,
+                data=shared.data,
+                batches=jax.tree.map(
+                    lambda x: shaped(x.shape[1:], x.dtype), shared.batches
+                ),
+                form=self.form,
             )
             vars(self)["_traced"] = traced
         found: Traced = vars(self)["_traced"]
@@ -105,12 +109,17 @@ class Segment:
         """Begins fresh lanes, does the steps, and evaluates if any lane is due."""
         traced = self.traced(shared)
         _, of_step, of_evaluate = shared.constants
-        step = jax.vmap(
+        step = _batched(
             lambda *xs: traced.step(of_step, *xs),
             (0,) * (len(lanes.rows) + len(state) + 1) + (None,) * _count(shared),
         )
         state = lax.cond(
-            jnp.any(lanes.fresh), self._begun, lambda *args: args[0], state, lanes, shared
+            jnp.any(lanes.fresh),
+            self._begun,
+            lambda *args: args[0],
+            state,
+            lanes,
+            shared,
         )
         left = jnp.clip(self.task.steps - lanes.steps, 0, self.length)
         left = jnp.where(lanes.busy, left, 0)
@@ -139,7 +148,7 @@ class Segment:
         state, sums = lax.fori_loop(0, jnp.max(left), one_step, (state, sums))
 
         def evaluated(rows: Any, state: Any, data: Any) -> Any:
-            evaluate = jax.vmap(
+            evaluate = _batched(
                 lambda *xs: traced.evaluate(of_evaluate, *xs),
                 (0,) * (len(rows) + len(state)) + (None,) * len(data),
             )
@@ -162,15 +171,22 @@ class Segment:
         traced = self.traced(shared)
         keys = jax.vmap(functools.partial(jax.random.fold_in, shared.key))(seeds)
         of_init, *_ = shared.constants
-        begin = jax.vmap(
+        begin = _batched(
             lambda *xs: traced.init(of_init, *xs),
-            (*[0] * len(rows), None if self.one_seed else 0, *[None] * len(shared.data)),
+            (
+                *[0] * len(rows),
+                None if self.one_seed else 0,
+                *[None] * len(shared.data),
+            ),
             axis_size=len(seeds),
         )
-        return begin(*rows, keys[0] if self.one_seed else keys, *shared.data)
+        state: State = begin(*rows, keys[0] if self.one_seed else keys, *shared.data)
+        return state
 
     def _begun(self, state: State, lanes: Lanes, shared: Shared) -> State:
-        return where(lanes.fresh, self.begin(lanes.rows, lanes.seeds, shared), state)
+        begun = self.begin(lanes.rows, lanes.seeds, shared)
+        chosen: State = where(lanes.fresh, begun, state)
+        return chosen
 
 
 def _count(shared: Shared) -> int:
@@ -179,3 +195,8 @@ def _count(shared: Shared) -> int:
 
 def _beside(done: jax.Array, sums: jax.Array) -> jax.Array:
     return jnp.reshape(done, (-1,) + (1,) * (sums.ndim - 1))
+
+
+def _batched(function: Callable[..., list[Any]], axes: Any, **options: Any) -> Any:
+    """Returns a function of one lane as one of all lanes."""
+    return jax.vmap(function, axes, **options)

@@ -3,8 +3,8 @@
 A function may capture arrays by closure. As constants of the program they would be
 written into its text, compiled with it, and kept in every cache; so large ones become
 arguments. Each function is traced twice: if the captured numbers differ, something
-inside draws them anew each time, such as `next(iterator)`, and all trials would train on
-the draw of the trace.
+inside draws them anew each time, such as `next(iterator)`, and all trials would train
+on the draw of the trace.
 """
 
 import dataclasses
@@ -16,13 +16,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.core import eval_jaxpr
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 from jax.tree_util import keystr, tree_flatten_with_path
 
 from ..task import Metrics, Trainable, takes
-from .arrays import shaped
+from .arrays import is_key, shaped
 from .batching import Layout
-from .data import joined, shape_of
+from .data import joined
 
 
 LARGE = 1 << 12
@@ -102,6 +103,7 @@ class Traced:
         task: Trainable,
         layout: Layout,
         key: Any,
+        *,
         data: Sequence[Any],
         batches: Sequence[Any],
         form: Any,
@@ -115,19 +117,18 @@ class Traced:
         self.init = self._traced("init", self._init, *shapes)
         self.state = [shaped(x.shape, x.dtype) for x in self.init.jaxpr.out_avals]
         t = shaped((), np.dtype(np.int32))
-        self._watched: tuple[str, ...] = ()
+        self._watched: tuple[Any, ...] = ()
         self.step = self._with_state(
             "step", self._step, leaves, self.state, t, list(data), list(batches)
         )
         found = self.step.jaxpr.out_avals[len(self.state) :]
-        self.watched = {
-            name: shaped(x.shape, x.dtype)
-            for name, x in zip(self._watched, found, strict=True)
-        }
+        self.watched = self.named([shaped(x.shape, x.dtype) for x in found])
         self.evaluate = self._with_state(
             "evaluate", self._evaluate, leaves, self.state, list(data)
         )
-        shapes_of_metrics = [shaped(x.shape, x.dtype) for x in self.evaluate.jaxpr.out_avals]
+        shapes_of_metrics = [
+            shaped(x.shape, x.dtype) for x in self.evaluate.jaxpr.out_avals
+        ]
         self.metrics: Metrics = self._metrics.tree(shapes_of_metrics)
 
     @functools.cached_property
@@ -178,7 +179,9 @@ class Traced:
         arrays = self._metrics.arrays(found)
         if self._metrics.static:
             wrong = next(iter(self._metrics.static.values()))
-            raise TypeError(f"`evaluate` must return numbers and arrays, got {wrong!r}.")
+            raise TypeError(
+                f"`evaluate` must return numbers and arrays, got {wrong!r}."
+            )
         return arrays
 
     def _call(
@@ -197,7 +200,7 @@ class Traced:
             # `init`. So it is made again; XLA drops the rest of that.
             form = Form()
             key = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), self._key)
-            if jax.dtypes.issubdtype(self._key.dtype, jax.dtypes.prng_key):
+            if is_key(self._key):
                 key = jax.random.key(0, impl=jax.random.key_impl(self._key))
             form.arrays(self._begun(leaves, key, data))
         return form.tree(state)
@@ -236,10 +239,11 @@ class Traced:
         )
         if not _alike(once, again):
             raise ValueError(
-                f"`{name}` captures other numbers each time it is traced, such as those "
-                "of `next(iterator)` or `np.random`, and every step of every trial would "
-                "use the ones of the trace. Pass data as `search.Task(..., data=...)`: "
-                "arrays, or batches from the host by `search.stream(...)`."
+                f"`{name}` captures other numbers each time it is traced, such as "
+                "those of `next(iterator)` or `np.random`, and every step of every "
+                "trial would use the ones of the trace. Pass data as "
+                "`search.Task(..., data=...)`: arrays, or batches from the host by "
+                "`search.stream(...)`."
             )
         constants, left = _found(once)
         huge = sum(np.size(x) * np.dtype(x.dtype).itemsize for x in left)
@@ -261,7 +265,7 @@ def _is_array(leaf: Any) -> bool:
 def _is_large(value: Any) -> bool:
     if not isinstance(value, jax.Array | np.ndarray):
         return False
-    if jax.dtypes.issubdtype(value.dtype, jax.dtypes.extended):
+    if is_key(value):
         return False
     return value.size * value.dtype.itemsize > LARGE
 
@@ -299,10 +303,11 @@ def _same(x: Any, y: Any) -> bool:
         return bool(x == y or (x != x and y != y))  # noqa: PLR0124
     if x.shape != y.shape or x.dtype != y.dtype:
         return False
-    if jax.dtypes.issubdtype(x.dtype, jax.dtypes.extended):
+    if is_key(x):
         x, y = jax.random.key_data(x), jax.random.key_data(y)
     return np.array_equal(
-        np.asarray(x).reshape(-1).view(np.uint8), np.asarray(y).reshape(-1).view(np.uint8)
+        np.asarray(x).reshape(-1).view(np.uint8),
+        np.asarray(y).reshape(-1).view(np.uint8),
     )
 
 
@@ -336,7 +341,7 @@ def _evaluated(
     jaxpr = program.jaxpr
     constants = [given.get(id(c), c) for c in program.consts]
     if not any(_captures(equation, given) for equation in jaxpr.eqns):
-        found: list[Any] = jax.core.eval_jaxpr(jaxpr, constants, *arrays)
+        found: list[Any] = eval_jaxpr(jaxpr, constants, *arrays)
         return found
     variables = [*jaxpr.constvars, *jaxpr.invars]
     known: dict[Any, Any] = dict(zip(variables, [*constants, *arrays], strict=True))

@@ -73,9 +73,9 @@ class OptunaPruner:
         with extra("optuna"):
             import optuna  # noqa: PLC0415
 
-        history = {trial.id: trial.history.keys() for trial in trials}
+        history = {trial.id: set(trial.history) for trial in trials}
         same = all(
-            steps <= history.get(id_, {}) for id_, (_, steps) in self._told.items()
+            steps <= history.get(id_, set()) for id_, (_, steps) in self._told.items()
         )
         if self._study is None or not same:
             self._told = {}

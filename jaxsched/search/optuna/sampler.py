@@ -53,7 +53,8 @@ class OptunaSampler:
     def __init__(self, sampler: Any) -> None:
         if type(sampler).__name__ in OWN_GRID:
             raise ValueError(
-                f"{type(sampler).__name__} walks a grid of its own: take sampler='grid'."
+                f"{type(sampler).__name__} walks a grid of its own: take "
+                "sampler='grid'."
             )
         self._sampler = sampler
         self._study: Any = None
@@ -146,14 +147,16 @@ class OptunaSampler:
             name, kind = self._names.of(dimension)
             suggested: Label
             if isinstance(kind, FloatDistribution):
-                suggested = theirs.suggest_float(name, kind.low, kind.high, log=kind.log)
+                suggested = theirs.suggest_float(
+                    name, kind.low, kind.high, log=kind.log
+                )
             elif isinstance(kind, IntDistribution):
                 suggested = theirs.suggest_int(
                     name, kind.low, kind.high, step=kind.step, log=kind.log
                 )
             else:
                 assert isinstance(kind, CategoricalDistribution)
-                suggested = theirs.suggest_categorical(name, kind.choices)  # type: ignore[assignment]
+                suggested = theirs.suggest_categorical(name, kind.choices)
             return suggested
 
         return space.draw(suggest), theirs

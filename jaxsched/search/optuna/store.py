@@ -382,7 +382,7 @@ class OptunaStore:
 def _study(
     storage: RDBStorage, name: str, objective: Objective | None, new: bool
 ) -> optuna.Study:
-    direction = "maximize" if objective and objective.mode == "max" else "minimize"
+    most = objective is not None and objective.mode == "max"
     try:
         study = optuna.load_study(study_name=name, storage=storage)
     except KeyError:
@@ -392,7 +392,7 @@ def _study(
             return optuna.create_study(
                 study_name=name,
                 storage=storage,
-                direction=direction,
+                direction="maximize" if most else "minimize",
                 load_if_exists=True,
             )
     trials = study.get_trials(deepcopy=False)

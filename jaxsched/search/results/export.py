@@ -15,6 +15,7 @@ from .table import Columns
 if TYPE_CHECKING:
     from .results import Results
 
+
 def save(columns: Columns, path: Path) -> None:
     """Writes columns in the format that the ending of a path says.
 

@@ -109,7 +109,8 @@ def front(costs: np.ndarray) -> np.ndarray:
     """
     no_worse = (costs[:, None] <= costs[None]).all(axis=2)
     better = (costs[:, None] < costs[None]).any(axis=2)
-    return ~(no_worse & better).any(axis=0)
+    beaten = (no_worse & better).any(axis=0)
+    return np.asarray(~beaten)
 
 
 def _outcome(trial: Trial) -> str:

@@ -5,7 +5,7 @@ import math
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,18 +54,22 @@ def report(
         >>> import jaxsched as js
         >>> from jaxsched import search
         >>> def train(schedule, key):
-        ...     return {"loss": 1 - schedule(10) + 0.01 * jax.random.normal(key)}
-        >>> space = search.one_of(js.constant(0.5), js.linear(0.5, 0.0, steps=50))
-        >>> results = search.run(train, space, metric="loss", steps=51, key=0)
+        ...     noise = jax.random.uniform(key, maxval=0.01)
+        ...     return {"loss": 1 - schedule(10) + noise * schedule(0)}
+        >>> peak = search.choice([0.1, 0.2, 0.5])
+        >>> space = search.one_of(js.constant(peak), js.linear(peak, 0.0, steps=50))
+        >>> results = search.run(train, space, metric="loss", key=0)
         >>> print(search.report(results, rows=0, width=70))
         The best of each family:
         <BLANKLINE>
-          rank  family             loss
-             1  constant  0.5027 ± 0.0085
-             2  linear    0.6027 ± 0.0085
+          rank  family    loss             level
+             1  constant  0.5029 ± 0.0025    0.5
+             2  linear    0.6029 ± 0.0025    0.5
         <BLANKLINE>
         Ranked by loss, mean ± standard deviation over 3 seeds.
-        All others are worse by more than the noise of 7.1e-08.
+        All others are worse by more than the noise of 0.0023.
+        Note: level = 0.5 is the highest that was tried: a higher one may do
+        better.
         Train with: constant(0.5)
     """
     width = columns_of_terminal() if width is None else width
@@ -76,6 +80,27 @@ def report(
         parts.append(f"{title}\n\n{ranking(results, shown, width=width)}")
     parts.append(summary(results, measure, width=width))
     return "\n\n".join(parts)
+
+
+def listing(
+    columns: Mapping[str, np.ndarray], rows: int, *, width: int | None = None
+) -> str:
+    """Lays out the first rows of any table, no wider than `width`.
+
+    Example:
+        >>> import numpy as np
+        >>> table = {"trial": np.array([0, 1]), "family": np.array(["a", "bcd"])}
+        >>> print(listing(table, 2, width=80))
+        trial  family
+            0  a
+            1  bcd
+    """
+    width = columns_of_terminal() if width is None else width
+    cells = [
+        (name, [_cell(value) for value in column[:rows]], column.dtype.kind == "U")
+        for name, column in columns.items()
+    ]
+    return _aligned(cells, width, 2)
 
 
 def columns_of_terminal() -> int:
@@ -102,7 +127,9 @@ def ranking(
     width = columns_of_terminal() if width is None else width
     rows = results.best_of_each() if rows is None else rows
     rows = [row for row in rows if row < len(results.ranked)]
-    return _aligned(_columns(results, rows), width)
+    texts = ("", "family", results.metric)
+    columns = [(name, cells, name in texts) for name, cells in _columns(results, rows)]
+    return _aligned(columns, width, 4)
 
 
 def _columns(results: "Results", rows: Sequence[int]) -> list[tuple[str, list[str]]]:
@@ -124,9 +151,7 @@ def _columns(results: "Results", rows: Sequence[int]) -> list[tuple[str, list[st
     return columns
 
 
-def summary(
-    results: "Results", measure: str = "", *, width: int | None = None
-) -> str:
+def summary(results: "Results", measure: str = "", *, width: int | None = None) -> str:
     """Says what was measured, what differs by noise alone, and what to train with."""
     width = min(columns_of_terminal() if width is None else width, MOST)
     seeds, counts = len(results.seeds), results.counts()
@@ -184,7 +209,7 @@ def simplest_note(results: "Results", row: int) -> str:
 
 
 def edge_note(results: "Results", row: int) -> str:
-    """Says which values of a candidate are the lowest or the highest that were tried."""
+    """Says which values of a candidate are at the edge of what was tried."""
     params = results.ranked[row].trials[0].params
     beyond = [
         f"{name} = {_shown(params[name])} is the {edge}est that was tried: "
@@ -267,24 +292,30 @@ def _same(column: np.ndarray, family: np.ndarray) -> bool:
     return column.dtype.kind == "U" and bool((column == family).all())
 
 
-def _aligned(columns: Sequence[tuple[str, list[str]]], width: int) -> str:
-    """Numbers to the right, the rest to the left; as many columns as there is room."""
-    sized = [(max(map(len, [name, *cells])), name, cells) for name, cells in columns]
+def _aligned(
+    columns: Sequence[tuple[str, list[str], bool]], width: int, least: int
+) -> str:
+    """Lays out columns: numbers to the right, texts to the left.
+
+    Args:
+        columns: The name, the cells, and whether they are texts.
+        width: How many characters fit on a line.
+        least: How many columns are always shown.
+    """
+    sized = [(max(map(len, [n, *cells])), n, cells, t) for n, cells, t in columns]
     left_out: list[str] = []
-    while len(sized) > 4 and _total(sized) > width:
+    while (
+        len(sized) > least
+        and sum(size for size, *_ in sized) + len(GAP) * (len(sized) - 1) > width
+    ):
         left_out.insert(0, sized.pop()[1])
     lines = []
-    for texts in zip(*([name, *cells] for _, name, cells in sized), strict=True):
+    for texts in zip(*([name, *cells] for _, name, cells, _ in sized), strict=True):
         cells = (
-            text.ljust(size) if index in (0, 2, 3) else text.rjust(size)
-            for index, (text, (size, _, _)) in enumerate(zip(texts, sized, strict=True))
+            text.ljust(size) if is_text else text.rjust(size)
+            for text, (size, _, _, is_text) in zip(texts, sized, strict=True)
         )
         lines.append(GAP.join(cells).rstrip()[:width])
     if left_out:
-        note = f"(Too narrow for {', '.join(left_out)}.)"
-        lines += textwrap.wrap(note, width)
+        lines += textwrap.wrap(f"(Too narrow for {', '.join(left_out)}.)", width)
     return "\n".join(lines)
-
-
-def _total(sized: Sequence[tuple[int, str, list[str]]]) -> int:
-    return sum(size for size, _, _ in sized) + len(GAP) * (len(sized) - 1)

@@ -234,9 +234,9 @@ class Results:
 
     def _load(self, candidate: Any, seed: int | None) -> dict[str, Any]:
         for trial in self.trials:
-            if trial.candidate == candidate and seed in (None, trial.seed):
-                if found := self.trees.load(trial.id):
-                    return found
+            is_one = trial.candidate == candidate and seed in (None, trial.seed)
+            if is_one and (found := self.trees.load(trial.id)):
+                return found
         raise ValueError(
             "No trees of arrays were kept of it: `evaluate` must return some."
         )
@@ -374,7 +374,9 @@ class Results:
         on_front = np.flatnonzero(front(costs))
         rows = on_front[np.argsort(costs[on_front, 0], kind="stable")]
         known = {"rank", "tied", *RANKED} - {"family", "code"}
-        table = {n: c[complete[rows]] for n, c in self.ranking.items() if n not in known}
+        table = {
+            n: c[complete[rows]] for n, c in self.ranking.items() if n not in known
+        }
         code = table.pop("code")
         return {**table, **{n: c[rows] for n, c in means.items()}, "code": code}
 

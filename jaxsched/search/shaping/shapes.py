@@ -16,8 +16,8 @@ from ...domain import POSITIVE
 from ...errors import echoes, named
 from ...hyperparameters import as_leaf
 from ...schedule import Schedule
-from ..task import Train
 from ..search import run
+from ..task import Train
 from .families import SHAPES, Family
 from .scores import Shapes
 

@@ -19,7 +19,7 @@ from ...errors import echoes
 
 
 Label: TypeAlias = float | int | str
-"""A chosen value, as a table shows it: a number, or a text that stands for an object."""
+"""A chosen value: a number, or a text that stands for an object."""
 
 NEAR = 0.02
 """A value so near to the end of a range, as a part of it, is at its edge."""
@@ -348,8 +348,12 @@ def integers(low: int, high: int, *, log: bool = False, step: int = 1) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Makes Python numbers of scalars of NumPy and JAX, which are written differently."""
+    """Makes Python numbers of scalars of NumPy and JAX."""
     if isinstance(value, np.generic):
         return value.item()
     is_array = isinstance(value, np.ndarray | jax.Array)
-    return value.item() if is_array and value.dtype.kind in "bif" and not value.ndim else value
+    return (
+        value.item()
+        if is_array and value.dtype.kind in "bif" and not value.ndim
+        else value
+    )

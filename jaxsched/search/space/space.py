@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import jax
@@ -141,7 +141,9 @@ class Space:
         paths = _paths(given)
         if self.seed is not None:
             del paths[self.seed]
-        self.names = _named({dimension: places[0] for dimension, places in paths.items()})
+        self.names = _named(
+            {dimension: places[0] for dimension, places in paths.items()}
+        )
         self._families = {
             dimension: tuple(
                 tuple(str(part) for part in place if isinstance(part, _Option))

@@ -20,9 +20,9 @@ starts). A process with a normal end gives back what it has not finished.
 a process that was taken for dead, and wakes up, changes nothing. It learns so from the
 numbers that `record` returns, and frees those lanes.
 
-**Pruners and samplers see a still picture.** `decide` and `extend` read all trials, call
-a function, and write its answer in one transaction: nobody else writes in between. So
-two workers never promote the same trial twice, and never exceed `samples`.
+**Pruners and samplers see a still picture.** `decide` and `extend` read all trials,
+call a function, and write its answer in one transaction: nobody else writes in between.
+So two workers never promote the same trial twice, and never exceed `samples`.
 
 **Written is written.** When a method returns, all its changes are on the disk; when it
 raises, none is. A finished trial stays as it is.

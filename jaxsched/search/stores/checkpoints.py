@@ -176,7 +176,9 @@ class Trees:
 
 def split(metrics: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Splits metrics into arrays and trees of arrays."""
-    arrays = {n: x for n, x in metrics.items() if isinstance(x, np.ndarray | np.generic)}
+    arrays = {
+        n: x for n, x in metrics.items() if isinstance(x, np.ndarray | np.generic)
+    }
     return arrays, {n: x for n, x in metrics.items() if n not in arrays}
 
 

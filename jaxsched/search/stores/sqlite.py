@@ -150,9 +150,7 @@ class SQLiteStore:
     def identify(self, fingerprint: Mapping[str, Any], force: bool = False) -> None:
         with self._writing():
             known = self._written("fingerprint")
-            self._write(
-                "fingerprint", checked(known, fingerprint, self._path, force)
-            )
+            self._write("fingerprint", checked(known, fingerprint, self._path, force))
 
     def describe(self, description: Mapping[str, Any]) -> None:
         with self._writing():
@@ -267,7 +265,11 @@ class SQLiteStore:
 
     def trials(self, *, metrics: bool = True) -> list[Trial]:
         with self._transaction("DEFERRED"):
-            return self._read(None, metrics=True) if metrics else self._board(writing=False)
+            return (
+                self._read(None, metrics=True)
+                if metrics
+                else self._board(writing=False)
+            )
 
     def close(self) -> None:
         if self._heartbeat is not None:

@@ -12,8 +12,8 @@ import optax
 from jax.typing import ArrayLike
 
 from ...schedule import Schedule
-from ..task import Metrics
 from ..results.results import Results
+from ..task import Metrics
 
 
 Params: TypeAlias = Any
