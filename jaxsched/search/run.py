@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .engine.data import sent
 from .engine.loop import Loop
+from .engine.program import Program
 from .objective import Objective
 from .progress import Callback, Stop, Tally, bar
 from .results.results import Results
@@ -42,10 +44,11 @@ class Interrupted(KeyboardInterrupt):
 def conducted(search: "Search") -> Results:
     """Runs a search; see `Search.run`."""
     with _interrupts() as interrupted, contextlib.closing(_opened(search)) as store:
+        data = sent(search.data, search.devices[0])
         program = search.compile()
         if search.folder or search.store is not None:
             _identify(search, store)
-        results = _trained(search, program, store, interrupted)
+        results = _trained(search, program, data, store, interrupted)
     if interrupted.is_set():
         raise Interrupted(results, search.folder)
     return results
@@ -218,7 +221,11 @@ def _identify(search: "Search", store: Store) -> None:
 
 
 def _trained(
-    search: "Search", program: Any, store: Store, interrupted: threading.Event
+    search: "Search",
+    program: Program,
+    data: Sequence[Any],
+    store: Store,
+    interrupted: threading.Event,
 ) -> Results:
     folder = search.folder
     file = folder and folders.database(folder)
@@ -242,7 +249,7 @@ def _trained(
     trees = Trees(folder and folder / "trees")
     loop = Loop(
         program,
-        search.work(done, lambda count: _extended(search, store, count)),
+        search.work(data, done, lambda count: _extended(search, store, count)),
         store,
         Checkpoints(folder and folder / "states"),
         trees,

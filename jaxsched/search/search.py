@@ -351,16 +351,22 @@ class Search:
             "mode": self.objective.mode,
         }
 
-    def work(self, done: Mapping[str, Trial], ask: Callable[[int], bool]) -> Work:
+    def work(
+        self,
+        data: Sequence[Any],
+        done: Mapping[str, Trial],
+        ask: Callable[[int], bool],
+    ) -> Work:
         """Returns what the loop trains.
 
         Args:
+            data: The arrays of the data, maybe on a device already.
             done: Trials that are finished elsewhere, by id.
             ask: Adds trials to the store.
         """
         return Work(
             key=self.key,
-            data=self.data,
+            data=data,
             streams=self.streams,
             row=self._row,
             wanted=self.wants,

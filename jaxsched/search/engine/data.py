@@ -222,6 +222,11 @@ def hashed(leaves: Iterable[Any]) -> str:
     return digest.hexdigest()
 
 
+def sent(leaves: Iterable[Any], device: Any) -> list[Any]:
+    """Begins to copy arrays to a device, which goes on while a program compiles."""
+    return [jax.device_put(leaf, device) for leaf in leaves]
+
+
 def placed(leaf: Any, sharding: Any) -> Any:
     """Puts an array on every device; those of a CPU share one copy in its memory."""
     on_cpu = next(iter(sharding.device_set)).platform == "cpu"

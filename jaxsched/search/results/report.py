@@ -175,9 +175,11 @@ def summary(results: "Results", measure: str = "", *, width: int | None = None) 
         return "\n".join(
             [*lines, none if list(counts) == ["diverged"] else "None is complete."]
         )
-    # What is there to be copied stays on one line.
-    note = textwrap.fill(noise_note(results), width)
-    return "\n".join([*lines, note, f"Train with: {results.best().code}"])
+    row = results.recommended()
+    notes = [noise_note(results), simplest_note(row), edge_note(results, row)]
+    lines += [textwrap.fill(note, width) for note in notes if note]
+    # An expression to be copied stays on one line.
+    return "\n".join([*lines, f"Train with: {results.candidates[row].code}"])
 
 
 def noise_note(results: "Results") -> str:
@@ -198,13 +200,13 @@ def noise_note(results: "Results") -> str:
     )
 
 
-def simplest_note(results: "Results", row: int) -> str:
+def simplest_note(row: int) -> str:
     """Says that the recommended candidate is not the one with the best mean."""
     if row == 0:
         return ""
     return (
-        f"Recommended is the simplest of them, at rank {row + 1}: a simpler schedule "
-        f"that does as well is easier to carry to another task."
+        f"Recommended is the simplest of those that cannot be told apart, at rank "
+        f"{row + 1}."
     )
 
 
