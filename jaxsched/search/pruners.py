@@ -13,7 +13,8 @@ from .trial import Status, Trial
 class Pruner(Protocol):
     """Decides at some numbers of steps which trials go on.
 
-    Its `repr` is a part of the fingerprint of a search, so it shows all settings.
+    Its `repr` is a part of the fingerprint of a search, so it shows all settings. Each
+    run of a search works with a `copy.copy` of it.
     """
 
     @property

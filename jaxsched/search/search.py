@@ -1,5 +1,6 @@
 """A search: everything that was asked for, completed and checked."""
 
+import copy
 import dataclasses
 import functools
 import hashlib
@@ -372,7 +373,8 @@ class Search:
             wanted=self.wants,
             done=done,
             objective=self.objective,
-            pruner=self.pruner,
+            # One of its own: a pruner may remember the trials that it has seen.
+            pruner=copy.copy(self.pruner),
             evaluate_every=self.evaluate_every,
             at=self.at,
             ask=ask,

@@ -237,6 +237,13 @@ class Traced:
         once, again = (
             jax.make_jaxpr(functools.partial(function))(*shapes) for _ in range(2)
         )
+        if any(isinstance(value, jax.core.Tracer) for value in _values(once)):
+            # Some versions of JAX take them for constants.
+            raise jax.errors.UnexpectedTracerError(
+                f"`{name}` uses a value of another trace: an object that it captures, "
+                "or a function in its state, holds one. Make it inside of the "
+                "function, from `config`."
+            )
         if not _alike(once, again):
             raise ValueError(
                 f"`{name}` captures other numbers each time it is traced, such as "

@@ -1,5 +1,6 @@
 """The pruners of Optuna, as one that a search can ask."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -34,12 +35,16 @@ class OptunaPruner:
                 f"`pruner` must be one of Optuna, such as "
                 f"optuna.pruners.MedianPruner(), got {pruner!r}."
             )
-        self._pruner = pruner
+        # Some change their settings by what they see.
+        self._pruner = copy.deepcopy(pruner)
         self._study: Any = None
         self._told: dict[str, tuple[Any, set[int]]] = {}
 
     def __repr__(self) -> str:
         return f"OptunaPruner({_described(self._pruner)})"
+
+    def __copy__(self) -> "OptunaPruner":
+        return OptunaPruner(self._pruner)
 
     @property
     def synchronous(self) -> bool:
@@ -59,7 +64,8 @@ class OptunaPruner:
 
         del last
         with quiet():
-            self._begin(trials, objective)
+            if self._study is None:
+                self._study = self._begun(objective)
             reported = [trial for trial in trials if self._report(trial, objective)]
             return {
                 trial.number: Status.PRUNED
@@ -68,22 +74,15 @@ class OptunaPruner:
                 and self._told[trial.id][0].should_prune()
             }
 
-    def _begin(self, trials: Sequence[Trial], objective: Objective) -> None:
-        """Makes a study, if these are the trials of another search."""
+    def _begun(self, objective: Objective) -> Any:
         with extra("optuna"):
             import optuna  # noqa: PLC0415
 
-        history = {trial.id: set(trial.history) for trial in trials}
-        same = all(
-            steps <= history.get(id_, set()) for id_, (_, steps) in self._told.items()
+        return optuna.create_study(
+            storage=optuna.storages.InMemoryStorage(),
+            pruner=copy.deepcopy(self._pruner),
+            direction="minimize" if objective.mode == "min" else "maximize",
         )
-        if self._study is None or not same:
-            self._told = {}
-            self._study = optuna.create_study(
-                storage=optuna.storages.InMemoryStorage(),
-                pruner=self._pruner,
-                direction="minimize" if objective.mode == "min" else "maximize",
-            )
 
     def _report(self, trial: Trial, objective: Objective) -> bool:
         """Tells Optuna the news of a trial, and returns whether there were any."""
