@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import itertools
 import sys
 
 import jax.numpy as jnp
@@ -11,7 +12,8 @@ import pytest
 
 import jaxsched as js
 from jaxsched import search
-from jaxsched.search import Space, Status, report
+from jaxsched.search import Objective, Space, Status, report, samplers
+from jaxsched.search.optuna.sampler import OptunaSampler
 from jaxsched.search.results.report import noise_note, ranking, summary
 from jaxsched.search.results.statistics import (
     dunnett,
@@ -381,6 +383,57 @@ def test_the_truly_best_is_tied_with_the_best_mean(candidates):
         missed += worse > least_difference(scores)
     # 50 of 1000 are expected, with a deviation of 6.9.
     assert 25 <= missed <= 75
+
+
+FLAT = Space(
+    search.space(x=search.linspace(0.0, 1.0, 4), y=search.linspace(0.0, 1.0, 3))
+)
+WIDE = Space(search.space(x=search.uniform(0.0, 1.0), y=search.uniform(0.0, 1.0)))
+SIMULATED, SEEDS = 400, 4
+
+
+def truth(params):
+    """The mean over all seeds: nearly flat, or nothing but the best would compete."""
+    return 0.02 * (params["x"] + params["y"])
+
+
+def simulated(sampler, number):
+    """Results of a search in which each score is the truth and a lot of noise."""
+    generator = np.random.default_rng(number)
+    effects = generator.normal(size=SEEDS)
+    trials = []
+
+    def add(candidates):
+        for candidate, seed in itertools.product(candidates, range(SEEDS)):
+            score = truth(candidate.params) + effects[seed] + generator.normal()
+            known = {"history": {STEPS: {"validation": score}}}
+            made = trial(len(trials), dict(candidate.params), seed, score, **known)
+            trials.append(dataclasses.replace(made, metrics={"validation": score}))
+
+    if sampler == "tpe":
+        asked = OptunaSampler("tpe")
+        for turn in range(12):
+            add(asked.ask(WIDE, 1, trials, Objective(), 1000 * number + turn))
+    else:
+        space = FLAT if sampler == "grid" else WIDE
+        add(samplers.SAMPLERS[sampler](space, 12, seed=number))
+    return search.Results(tuple(trials))
+
+
+@pytest.mark.parametrize("sampler", ["grid", "random", "sobol", "tpe"])
+def test_intervals_and_ties_hold_as_often_as_they_say(sampler):
+    if sampler == "tpe":
+        pytest.importorskip("optuna")
+    held, tied = [], []
+    for number in range(SIMULATED):
+        ranking = simulated(sampler, number).ranking
+        true = 0.02 * (ranking["x"] + ranking["y"])
+        assert ranking["seeds"].tolist() == [SEEDS] * 12
+        held.append(np.mean((ranking["low"] <= true) & (true <= ranking["high"])))
+        tied.append(ranking["tied"][np.argmin(true)])
+    assert 0.92 <= np.mean(tied) <= 0.98
+    # The seeds do the same to all candidates of a search, so intervals are wide.
+    assert 0.92 <= np.mean(held) <= 0.98
 
 
 # In other forms.
