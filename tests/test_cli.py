@@ -124,6 +124,17 @@ def test_a_missing_extra_is_named(monkeypatch, tmp_path, capsys):
     assert 'pip install "jaxsched[search]"' in capsys.readouterr().err
 
 
+def test_no_family_is_best_at_an_edge_of_the_default_peaks():
+    steps = 300
+    space = search.families(
+        peak=search.choice(builtin.PEAKS), warmup_steps=steps // 30, steps=steps
+    )
+    task = search.tasks.digits(steps)
+    results = search.run(task, space, seeds=2, segment=100)
+    edges = [results.edges(row) for row in results.best_of_each()]
+    assert edges == [{}] * len(search.FAMILIES)
+
+
 def test_the_module_runs_as_a_program(tmp_path):
     done = subprocess.run(
         [*PROGRAM, *TINY, "--seeds", "1", "--out", str(tmp_path)],

@@ -173,7 +173,7 @@ def left(tmp_path_factory):
     folder = tmp_path_factory.mktemp("left")
     with Child(folder, most=SEGMENTS + 3, keep=0.0, seeds=1) as child:
         child.told(SEGMENTS + 3)
-    kept = (folder / "out" / "states").glob("*.npz")
+    kept = (folder / "out" / "states").glob("*.arrays")
     assert len(list(kept)) == WIDTH
     return folder
 
@@ -184,10 +184,10 @@ def out(left, tmp_path):
 
 
 def test_torn_states_are_trained_again(out):
-    torn, cut, *whole = (out / "states").glob("*.npz")
+    torn, cut, *whole = (out / "states").glob("*.arrays")
     torn.write_bytes(torn.read_bytes()[:-500])
     cut.write_bytes(b"")
-    (out / "states" / "another.npz").write_bytes(whole[0].read_bytes())
+    (out / "states" / "another.arrays").write_bytes(whole[0].read_bytes())
     before = finished(out)
     assert len(before) == WIDTH
     assert_same(killed.run(out=out, seeds=1), solo(seeds=1))

@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 import traceback
+import zlib
 from pathlib import Path
 
 import jax
@@ -28,7 +29,7 @@ from jaxsched import search
 from jaxsched.search import Objective, Status, Trial, samplers
 from jaxsched.search.run import opened as open_store
 from jaxsched.search.space.space import Space
-from jaxsched.search.stores import SQLiteStore, sqlite
+from jaxsched.search.stores import SQLiteStore, packing, sqlite
 from jaxsched.search.stores.base import StoreError
 from jaxsched.search.stores.checkpoints import Checkpoints
 from jaxsched.search.stores.leases import Process, is_dead, this_process
@@ -433,7 +434,7 @@ def test_files_are_for_their_owner_only(tmp_path, opened):
     finally:
         os.umask(before)
     modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
-    files = ("search.db", "search.db-wal", "search.db-shm", "0.npz")
+    files = ("search.db", "search.db-wal", "search.db-shm", "0.arrays")
     assert modes == {"new": 0o700, "states": 0o700} | dict.fromkeys(files, 0o600)
 
 
@@ -503,7 +504,7 @@ def test_a_state_on_a_full_disk_leaves_the_one_before(mount):
     with pytest.raises(StoreError, match=r"trial 0 after 2 steps.*No space left"):
         states.save(0, 2, [np.ones(100_000)])
     assert states.load(0, [np.ones(100)])[0] == 1
-    assert [path.name for path in folder.iterdir()] == ["0.npz"]
+    assert [path.name for path in folder.iterdir()] == ["0.arrays"]
 
 
 def test_a_folder_that_cannot_be_written_is_named(mount):
@@ -580,13 +581,14 @@ def break_ins(trace):
     npz, npy = io.BytesIO(), io.BytesIO()
     np.savez(npz, array)
     np.save(npy, array)
-    header = np.frombuffer(b'{"about": ["loss"], "arrays": [["O", [1]]]}', np.uint8)
-    forged = io.BytesIO()
-    np.savez(forged, header, np.zeros(8, np.uint8))
+    header = b'{"about": ["loss"], "arrays": [["O", [1]]]}'
+    payload = header + bytes(8)
+    size, checksum = len(header).to_bytes(8, "little"), zlib.crc32(payload)
+    forged = packing.MAGIC + size + payload + checksum.to_bytes(4, "little")
     return [
         npz.getvalue(),
         npy.getvalue(),
-        forged.getvalue(),
+        forged,
         pickle.dumps(Burglar(trace)),
     ]
 
@@ -600,7 +602,7 @@ def test_a_pickle_in_place_of_a_state_or_of_metrics_is_not_loaded(
     store.add(GRID[:1])
     store.record([done(trial) for trial in store.claim(1)])
     for payload in break_ins(trace):
-        (tmp_path / "states" / "0.npz").write_bytes(payload)
+        (tmp_path / "states" / "0.arrays").write_bytes(payload)
         assert states.load(0, [np.empty(1, object)]) is None
         with contextlib.closing(sqlite3.connect(file.address)) as database, database:
             database.execute("UPDATE trials SET metrics = ?", [payload])
@@ -658,7 +660,7 @@ def test_a_state_of_another_program_is_ignored(states):
 
 
 def test_a_torn_or_damaged_state_is_ignored(tmp_path):
-    states, path = Checkpoints(tmp_path), tmp_path / "0.npz"
+    states, path = Checkpoints(tmp_path), tmp_path / "0.arrays"
     states.save(0, 50, LEAVES)
     whole = path.read_bytes()
     for size in range(0, len(whole), 97):

@@ -15,7 +15,7 @@ from ..search.tasks import TASKS, Problem
 from .parsing import Flat, Parser, listed, refusing
 
 
-PEAKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
+PEAKS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
 STEPS = 600
 SEEDS = 3
 

@@ -1,5 +1,6 @@
 """Progress: how far a search is, for a bar, a log, or a callback that may stop it."""
 
+import collections
 import contextlib
 import dataclasses
 import math
@@ -10,7 +11,7 @@ from typing import TypeAlias
 
 from ..imports import extra
 from .objective import Objective
-from .trial import Status, Trial
+from .trial import FINISHED, Status, Trial
 
 
 LOGGED = 30.0
@@ -76,6 +77,7 @@ class Tally:
         self._end = time.monotonic() + timeout if timeout is not None else math.inf
         self._patience, self._target = patience, target
         self._known: dict[int, Status] = {}
+        self._counts: collections.Counter[Status | None] = collections.Counter()
         self._finished: dict[object, None] = {}
         self._best, self._best_at, self._steps = math.nan, 0, 0
 
@@ -83,6 +85,8 @@ class Tally:
         """Counts trials, wherever they were trained."""
         metric = self._objective.metric
         for trial in trials:
+            self._counts[self._known.get(trial.number)] -= 1
+            self._counts[trial.status] += 1
             self._known[trial.number] = trial.status
             if not trial.is_finished:
                 continue
@@ -97,12 +101,11 @@ class Tally:
         """Counts the trials of a segment, and returns how far the search is."""
         self.look(reports)
         self._steps += len(reports) * self._length
-        statuses = list(self._known.values())
         return Progress(
             total=self._total,
-            done=sum(status.is_final for status in statuses),
-            pruned=statuses.count(Status.PRUNED),
-            diverged=statuses.count(Status.DIVERGED),
+            done=sum(self._counts[status] for status in FINISHED),
+            pruned=self._counts[Status.PRUNED],
+            diverged=self._counts[Status.DIVERGED],
             best=self._best,
             steps=self._steps,
             trials=reports,

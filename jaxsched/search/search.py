@@ -389,14 +389,14 @@ class Search:
         store. An adaptive search wants what its space can make.
         """
         if self.adaptive is None:
-            return frozenset(trial.id for trial in self.planned).__contains__
+            return self._places.__contains__
         return lambda id_: id_ not in self._foreign
 
     def own(self, trials: Iterable[Trial]) -> tuple[Trial, ...]:
         """Returns the trials of this search, numbered as planned."""
         if self.adaptive is not None:
             return tuple(t for t in trials if t.id not in self._foreign)
-        places = {trial.id: trial.number for trial in self.planned}
+        places = self._places
         return tuple(
             dataclasses.replace(trial, number=places[trial.id])
             for trial in trials
@@ -469,6 +469,11 @@ class Search:
                 self._foreign.add(trial.id)
                 raise LookupError(trial.id) from error
         return self.segment.layout.row(planned.config)
+
+    @functools.cached_property
+    def _places(self) -> dict[str, int]:
+        """The numbers of the planned trials, by id."""
+        return {trial.id: trial.number for trial in self.planned}
 
     @functools.cached_property
     def _drawn(self) -> dict[Any, Candidate]:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +13,10 @@ from jax.tree_util import tree_flatten_with_path
 
 from .base import StoreError
 from .packing import pack, unpack
+
+
+ABANDONED = 3600.0
+"""The seconds after which nobody writes a file any more."""
 
 
 class Leaf(Protocol):
@@ -45,6 +50,7 @@ class Checkpoints:
         self._kept: dict[str, tuple[int, list[np.ndarray]]] = {}
         if self._folder is not None:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _clean(self._folder)
 
     @property
     def lasting(self) -> bool:
@@ -103,9 +109,8 @@ class Checkpoints:
         """Deletes the checkpoint of a trial, if there is one."""
         self._kept.pop(id_, None)
         if self._folder is not None:
-            for file in self._folder.glob(f"{id_}.*"):
-                with contextlib.suppress(OSError):
-                    file.unlink()
+            with contextlib.suppress(OSError):
+                _file(self._folder, id_).unlink()
 
 
 class Trees:
@@ -198,7 +203,15 @@ def _write(folder: Path, id_: str, about: Any, arrays: Sequence[np.ndarray]) -> 
 
 
 def _file(folder: Path, id_: str) -> Path:
-    return folder / f"{id_}.npz"
+    return folder / f"{id_}.arrays"
+
+
+def _clean(folder: Path) -> None:
+    """Deletes what processes were writing when they were killed."""
+    for file in folder.glob("*.partial"):
+        with contextlib.suppress(OSError):
+            if file.stat().st_mtime < time.time() - ABANDONED:
+                file.unlink()
 
 
 def _part(key: Any) -> str | int:

@@ -2,7 +2,9 @@
 
 import io
 import json
+import math
 import struct
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
@@ -11,16 +13,19 @@ import numpy as np
 from .base import StoreError
 
 
-def pack(file: BinaryIO, about: Any, arrays: Sequence[np.ndarray]) -> None:
-    """Writes arrays, of any shapes and data types, as an npz file.
+MAGIC = b"jaxsched"
+"""The first bytes of packed arrays."""
 
-    NumPy's own format forgets types such as bfloat16. So all are written as bytes,
-    and what they are is written beside them.
+
+def pack(file: BinaryIO, about: Any, arrays: Sequence[np.ndarray]) -> None:
+    """Writes arrays, of any shapes and data types.
+
+    A header of JSON says what they are; their bytes follow, and a checksum of all.
 
     Args:
-        file: Where to.
-        about: What else to write down, for `json.dumps`.
-        arrays: Of numbers, or of anything else but Python objects.
+        file: The file.
+        about: More to write, as data for JSON.
+        arrays: Arrays of numbers, or of anything else but Python objects.
 
     Raises:
         TypeError: If there are Python objects, which only a pickle could hold.
@@ -35,26 +40,40 @@ def pack(file: BinaryIO, about: Any, arrays: Sequence[np.ndarray]) -> None:
     """
     kinds = [(_code(array.dtype), array.shape) for array in arrays]
     header = json.dumps({"about": about, "arrays": kinds}).encode()
-    np.savez(
-        file,
-        np.frombuffer(header, np.uint8),
-        *(np.ascontiguousarray(array).reshape(-1).view(np.uint8) for array in arrays),
-    )
+    file.write(MAGIC + struct.pack("<Q", len(header)) + header)
+    checksum = zlib.crc32(header)
+    for array in arrays:
+        data = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+        checksum = zlib.crc32(data, checksum)
+        file.write(data)
+    file.write(struct.pack("<L", checksum))
 
 
 def unpack(file: BinaryIO) -> tuple[Any, list[np.ndarray]]:
-    """Reads what `pack` wrote, and nothing else.
+    """Reads the result of `pack`, and nothing else.
 
     Raises:
         ValueError: If it is anything else, or damaged. Nothing of it was executed.
     """
+    data = memoryview(file.read())
     try:
-        with np.load(file, allow_pickle=False) as members:
-            header = json.loads(members["arr_0"].tobytes())
-            arrays = [
-                members[f"arr_{place}"].view(np.dtype(code)).reshape(shape)
-                for place, (code, shape) in enumerate(header["arrays"], start=1)
-            ]
+        if bytes(data[: len(MAGIC)]) != MAGIC:
+            raise ValueError("This does not begin as packed arrays do.")
+        start = len(MAGIC) + 8
+        (size,) = struct.unpack("<Q", data[len(MAGIC) : start])
+        (checksum,) = struct.unpack("<L", data[-4:])
+        if zlib.crc32(data[start:-4]) != checksum:
+            raise ValueError("The checksum is another one.")
+        header = json.loads(bytes(data[start : start + size]))
+        place, arrays = start + size, []
+        for code, shape in header["arrays"]:
+            dtype = np.dtype(code)
+            if dtype.hasobject:
+                raise ValueError("Python objects are not read.")
+            end = place + math.prod(shape) * dtype.itemsize
+            whole = np.frombuffer(data[place:end], np.uint8).copy()
+            arrays.append(whole.view(dtype).reshape(shape))
+            place = end
         return header["about"], arrays
     except Exception as error:  # There is no end to what may be wrong with a file.
         raise ValueError("This does not hold packed arrays, or is damaged.") from error
