@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.core import eval_jaxpr
+from jax.core import Tracer, eval_jaxpr
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 from jax.tree_util import keystr, tree_flatten_with_path
 
@@ -237,7 +237,7 @@ class Traced:
         once, again = (
             jax.make_jaxpr(functools.partial(function))(*shapes) for _ in range(2)
         )
-        if any(isinstance(value, jax.core.Tracer) for value in _values(once)):
+        if any(isinstance(value, Tracer) for value in _values(once)):
             # Some versions of JAX take them for constants.
             raise jax.errors.UnexpectedTracerError(
                 f"`{name}` uses a value of another trace: an object that it captures, "
