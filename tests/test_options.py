@@ -4,7 +4,10 @@ import csv
 import itertools
 import logging
 import multiprocessing
+import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -762,3 +765,67 @@ def test_threads_end_with_their_search():
     before = threading.active_count()
     run(TASK, seeds=1)
     assert threading.active_count() <= before
+
+
+# Processes.
+
+FRESH = """
+import sys
+import jax
+import jaxsched as js
+from jaxsched import search
+from jaxsched.search.engine.devices import cores
+
+train = lambda schedule, key: {"loss": schedule(0)}
+space = js.constant(search.linspace(0.1, 1.0, 8))
+results = search.run(train, space, metric="loss", seeds=1, width=1, out=sys.argv[1])
+assert len({trial.device for trial in results.trials}) == cores(), results.table
+"""
+
+
+def test_a_search_in_a_fresh_process_uses_all_cores(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", FRESH, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={k: v for k, v in os.environ.items() if k != "JAX_NUM_CPU_DEVICES"},
+    )
+    assert done.returncode == 0, done.stderr
+
+
+EDITED = """
+import sys
+import jax
+import jaxsched as js
+from jaxsched import search
+
+task = search.Task(
+    init=lambda lr, key: jax.random.uniform(key),
+    step=lambda lr, x, t: (x - lr(t) * x, {}),
+    evaluate=lambda lr, x: {"loss": x},
+    steps=200_000,
+)
+space = js.constant(search.choice(eval(sys.argv[2])))
+options = {"metric": "loss", "seeds": 1, "width": 1, "segment": 20_000}
+results = search.run(task, space, store=f"sqlite:///{sys.argv[1]}", **options)
+assert results.counts() == {"complete": len(eval(sys.argv[2]))}, results
+"""
+
+
+def test_an_edited_file_among_workers_harms_nobody(tmp_path):
+    levels = [0.001 * number for number in range(1, 13)]
+    others = [*levels[6:9], 0.5, 0.6]
+    command = [sys.executable, "-W", "error", "-c", EDITED, str(tmp_path / "s.db")]
+    workers = [
+        subprocess.Popen([*command, repr(given)], stderr=subprocess.PIPE, text=True)
+        for given in (levels, levels, others)
+    ]
+    for worker in workers:
+        _, errors = worker.communicate(timeout=180)
+        assert worker.returncode == 0, errors
+    found = search.load(store=f"sqlite:///{tmp_path}/s.db")
+    assert found.counts() == {"complete": 14}
+    assert sorted(found.table["level"]) == sorted({*levels, *others})
+    assert set(found.table["attempt"]) == {1}

@@ -57,7 +57,8 @@ class Tally:
         total: The number of trials.
         length: The number of steps of a segment.
         objective: The metric and its direction.
-        timeout: The seconds after which the search stops.
+        seeds: The number of trials of a candidate.
+        end: When the search stops (`time.monotonic`).
         patience: The number of finished candidates without a better one after which it
             stops.
         target: The value of the metric at which it stops.
@@ -69,33 +70,38 @@ class Tally:
         length: int,
         objective: Objective,
         *,
-        timeout: float | None = None,
+        seeds: int,
+        end: float = math.inf,
         patience: int | None = None,
         target: float | None = None,
     ) -> None:
         self._total, self._length, self._objective = total, length, objective
-        self._end = time.monotonic() + timeout if timeout is not None else math.inf
+        self._seeds, self._end = seeds, end
         self._patience, self._target = patience, target
         self._known: dict[int, Status] = {}
         self._counts: collections.Counter[Status | None] = collections.Counter()
-        self._finished: dict[object, None] = {}
-        self._best, self._best_at, self._steps = math.nan, 0, 0
+        self._ended: collections.Counter[object] = collections.Counter()
+        self._finished, self._best_at = 0, 0
+        self._best, self._steps = math.nan, 0
 
     def look(self, trials: Iterable[Trial]) -> None:
         """Counts trials, wherever they were trained."""
         metric = self._objective.metric
         for trial in trials:
-            self._counts[self._known.get(trial.number)] -= 1
+            before = self._known.get(trial.number)
+            self._counts[before] -= 1
             self._counts[trial.status] += 1
             self._known[trial.number] = trial.status
             if not trial.is_finished:
                 continue
-            self._finished[trial.candidate] = None
+            if before is None or not before.is_final:
+                self._ended[trial.candidate] += 1
+                self._finished += self._ended[trial.candidate] == self._seeds
             values = trial.history.get(trial.steps, {})
             if trial.status is Status.COMPLETE and metric in values:
                 value = values[metric]
                 if self._objective.is_better(value, self._best):
-                    self._best, self._best_at = value, len(self._finished)
+                    self._best, self._best_at = value, self._finished
 
     def count(self, reports: Sequence[Trial]) -> Progress:
         """Counts the trials of a segment, and returns how far the search is."""
@@ -116,7 +122,7 @@ class Tally:
         """Whether the time is over, the patience is lost, or the target is reached."""
         if time.monotonic() > self._end:
             return True
-        waited = len(self._finished) - self._best_at
+        waited = self._finished - self._best_at
         if self._patience is not None and waited >= self._patience:
             return True
         cost = self._objective.cost

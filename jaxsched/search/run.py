@@ -43,6 +43,7 @@ class Interrupted(KeyboardInterrupt):
 
 def conducted(search: "Search") -> Results:
     """Runs a search; see `Search.run`."""
+    search.begin()
     with _interrupts() as interrupted, contextlib.closing(_opened(search)) as store:
         data = sent(search.data, search.devices[0])
         program = search.compile()
@@ -241,7 +242,8 @@ def _trained(
         search.total,
         search.segment.length,
         search.objective,
-        timeout=search.timeout,
+        seeds=len(search.seeds),
+        end=search.end,
         patience=search.patience,
         target=search.target,
     )

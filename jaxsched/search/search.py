@@ -103,7 +103,7 @@ class Search:
         at: Which evaluation counts: the "last", or the "best".
         devices: The devices; unless given, all that this process has. On a CPU that is
             one for each core if a program begins with `search.use_all_cores()`.
-        timeout: The seconds after which the search stops.
+        timeout: The seconds after which the search stops, at the end of a segment.
         patience: The number of finished candidates without a better one after which
             the search stops.
         target: A value of the metric at which the search stops.
@@ -168,7 +168,7 @@ class Search:
         self.timeout, self.patience, self.target = timeout, patience, target
         self.callbacks = _callbacks(callbacks, progress)
         self.bar = progress is True
-        self.keep = KEEP
+        self.keep, self.end = KEEP, math.inf
         for option, value in {
             "samples": samples,
             "width": width,
@@ -287,6 +287,12 @@ class Search:
                 everything saved.
         """
         return conducted(self)
+
+    def begin(self) -> None:
+        """Starts the time that `timeout` limits."""
+        self.end = time.monotonic() + (
+            math.inf if self.timeout is None else self.timeout
+        )
 
     def compile(self) -> Program:
         """Compiles the program.

@@ -420,5 +420,6 @@ COMPARISONS: dict[str, Callable[[], Comparison]] = {
     "families": lambda: with_families(64),
     "pruning": lambda: with_pruning(256),
     "store": lambda: with_a_store(256),
+    "store-10000": lambda: with_a_store(10_000),
 }
 """By name; made when needed, since they ask for devices."""
