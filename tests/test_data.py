@@ -376,6 +376,12 @@ def test_an_error_of_a_stream_is_raised():
         run(task(search.stream(source), step=step_on_batch), segment=2)
 
 
+def test_batches_of_different_shapes_are_refused():
+    ragged = search.stream(lambda t: INPUTS[: 4 + (t == 3)])
+    with pytest.raises(ValueError, match=r"that of step 3 has \(5, 50\), and that of"):
+        run(task(ragged, step=step_on_batch), segment=6)
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [

@@ -602,6 +602,8 @@ def test_the_settings_of_a_pruner_are_a_part_of_the_search(tmp_path):
         ({"segment": 2.5}, TypeError, "`segment` must be an integer, got 2.5"),
         ({"width": 0}, ValueError, "`width` must be 1 or more, got 0"),
         ({"key": "zero"}, TypeError, "`key` must be a random key, such as"),
+        ({"key": np.zeros(2)}, TypeError, "`key` must be a random key, such as"),
+        ({"sede": 3}, TypeError, "unexpected argument 'sede'. Did you mean 'seeds'"),
         ({"key": True}, TypeError, "`key` must be a random key, such as"),
         (
             {"callbacks": [3]},

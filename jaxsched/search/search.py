@@ -16,7 +16,7 @@ from typing import Any, Literal, ParamSpec, TypeVar
 import jax
 import numpy as np
 
-from ..errors import named
+from ..errors import misfit_of, named
 from .engine import data as arrays_of
 from .engine.arrays import is_key
 from .engine.batching import layout_of
@@ -576,9 +576,10 @@ def _key(key: Any) -> jax.Array:
         return jax.random.key(int(key))
     if isinstance(key, jax.Array | np.ndarray):
         array = jax.numpy.asarray(key)
-        if is_key(array) and not array.shape:
-            return array
-        if array.dtype == np.uint32 and array.shape == (2,):
+        if is_key(array):
+            if not array.shape:
+                return array
+        elif array.dtype == np.uint32 and array.shape == (2,):
             wrapped: jax.Array = jax.random.wrap_key_data(array)
             return wrapped
         if array.dtype.kind in "iu" and not array.shape:
@@ -653,6 +654,8 @@ def _by(
     """
 
     def function(*args: P.args, **kwargs: P.kwargs) -> T:
+        if misfit := misfit_of(function, args, kwargs):
+            raise TypeError(misfit)
         return do(make(*args, **kwargs))
 
     explained = inspect.cleandoc(Search.__doc__ or "")

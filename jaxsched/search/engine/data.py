@@ -166,10 +166,23 @@ class Feed:
 
     def _chunk(self, first: int) -> list[Any]:
         pieces = [reader(first, self._length) for reader in self._readers]
-        return [
-            jax.tree.map(lambda *xs: np.stack([np.asarray(x) for x in xs]), *batches)
-            for batches in pieces
-        ]
+        return [_stacked(batches, first) for batches in pieces]
+
+
+def _stacked(batches: list[Any], first: int) -> Any:
+    """Stacks the batches of some steps.
+
+    Raises:
+        ValueError: If they differ in structure or shape.
+    """
+    shapes = [jax.tree.map(np.shape, batch) for batch in batches]
+    for t, shape in enumerate(shapes, first):
+        if shape != shapes[0]:
+            raise ValueError(
+                f"All batches of a stream must have the same shapes: that of step {t} "
+                f"has {shape}, and that of step {first} has {shapes[0]}."
+            )
+    return jax.tree.map(lambda *xs: np.stack([np.asarray(x) for x in xs]), *batches)
 
 
 def split(data: Any) -> tuple[list[Stream], list[Any], Any]:
