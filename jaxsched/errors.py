@@ -63,8 +63,6 @@ def echoes(function: F) -> F:
                 raise
             raise named from None
 
-    # So that a description of a search can tell what it may call.
-    vars(echoing)["echoes"] = True
     return cast(F, echoing)
 
 

@@ -345,6 +345,17 @@ def test_workers_survive_each_other_and_the_server(postgres, tmp_path):
     assert {trial.attempt for trial in found.trials} == {1, 2}
 
 
+@pytest.mark.parametrize("shared", [True, False])
+def test_halving_on_a_server_is_that_of_a_folder(postgres, tmp_path, shared):
+    options = {"seeds": 1, "pruner": HALVING}
+    url = postgres.create(f"halving{shared}".lower())
+    out = tmp_path / "out" if shared else None
+    found = killed.run(store=url, name="halving", out=out, **options)
+    assert_same(found, solo(**options))
+    assert Status.PRUNED in {trial.status for trial in found.trials}
+    assert_same(search.load(store=url, name="halving"), solo(**options))
+
+
 # What is there already.
 
 

@@ -542,13 +542,20 @@ def test_what_is_not_ours_is_refused_and_left_alone(tmp_path, make, complaint):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_the_longest_trained_come_first_and_paused_ones_wait_for_the_pruner(opened):
-    store = opened(Place(":memory:"))
+def test_the_longest_trained_come_first_and_paused_ones_wait_for_the_pruner(
+    place, opened
+):
+    store = opened(place)
     store.add(GRID[:4])
     claimed = store.claim(4)
     store.record(
         [
-            dataclasses.replace(trial, status=Status.PAUSED, steps=steps)
+            dataclasses.replace(
+                trial,
+                status=Status.PAUSED,
+                steps=steps,
+                history={steps: {"loss": 1.0}},
+            )
             for trial, steps in zip(claimed, (5, 10, 5, 10), strict=True)
         ]
     )
@@ -800,17 +807,6 @@ def test_one_that_was_made_twice_is_run_once(server, opened):
     assert [trial.number for trial in store.claim(4)] == [0, 1]
     assert opened(server).claim(4) == []
     assert len(store.trials()) == 2
-
-
-def test_postgres_does_not_pause(server, opened):
-    store = opened(server)
-    store.add(GRID[:1])
-    [trial] = store.claim(1)
-    with pytest.raises(ValueError, match=r"cannot be made paused.*store in a file"):
-        store.record([dataclasses.replace(trial, status=Status.PAUSED)])
-    with pytest.raises(ValueError, match="cannot be made paused"):
-        store.decide(lambda board: {0: Status.PAUSED})
-    assert store.record([done(trial)]) == []
 
 
 @contextlib.contextmanager

@@ -120,7 +120,6 @@ def _work(options: argparse.Namespace) -> None:
         given = _defined(options)
         if given.get("store") is None:
             raise UsageError(f"a worker needs --store, or the variable {STORE}")
-        given.pop("out", None)
         _searched(given)
 
 

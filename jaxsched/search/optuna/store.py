@@ -45,13 +45,15 @@ with extra("postgres"):
 STATES = {
     Status.WAITING: TrialState.WAITING,
     Status.RUNNING: TrialState.RUNNING,
+    # Optuna has no pauses: a paused trial waits, and an attribute keeps it from others.
+    Status.PAUSED: TrialState.WAITING,
     Status.COMPLETE: TrialState.COMPLETE,
     # Optuna needs a value to complete a trial; a pruned one keeps samplers away.
     Status.DIVERGED: TrialState.PRUNED,
     Status.PRUNED: TrialState.PRUNED,
     Status.FAILED: TrialState.FAIL,
 }
-"""The states of Optuna; it cannot pause a trial."""
+"""The states of Optuna."""
 
 SPARE = {"status": "spare"}
 """The result of a trial of Optuna that was made twice, and is not needed."""
@@ -63,11 +65,13 @@ class _Held:
 
     Attributes:
         key: Its key in the storage of Optuna.
+        pauses: How many times it was paused.
         history: All that was recorded of it.
         written: Its attributes, as they were written.
     """
 
     key: int
+    pauses: int
     history: dict[int, Values]
     written: dict[str, Any]
 
@@ -130,7 +134,7 @@ class OptunaStore:
 
     @property
     def pauses(self) -> bool:
-        return False
+        return True
 
     def fingerprint(self) -> Mapping[str, Any]:
         return self._attribute("fingerprint")
@@ -208,9 +212,6 @@ class OptunaStore:
         return claimed
 
     def record(self, trials: Sequence[Trial]) -> list[int]:
-        for trial in trials:
-            if trial.status not in STATES:
-                raise _impossible(trial.status)
         self._unwritten += trials
         lost = self._server.attempt(self._write)
         return [] if isinstance(lost, Away) else lost
@@ -227,9 +228,14 @@ class OptunaStore:
                     trial, one = trials[number]
                     if trial.status in FINISHED or trial.status == status:
                         continue
-                    if status not in FINISHED:
-                        raise _impossible(status)
-                    self._end(one, {"status": status}, STATES[status])
+                    if status == Status.RUNNING:
+                        raise ValueError(
+                            f"Trial {number} cannot be set running: claim it."
+                        )
+                    if status in FINISHED:
+                        self._end(one, {"status": status}, STATES[status])
+                    else:
+                        self._wait(one._trial_id, status, _pauses(one))
                     self._held.pop(number, None)
                     decided[number] = status
 
@@ -320,8 +326,18 @@ class OptunaStore:
         except UpdateFinishedTrialError:
             return False
         if started:
-            self._held[trial.number] = _Held(one._trial_id, dict(trial.history), {})
+            self._held[trial.number] = _Held(
+                one._trial_id, _pauses(one), dict(trial.history), {}
+            )
         return started
+
+    def _wait(self, key: int, status: Status, pauses: int) -> None:
+        """Makes a trial wait for anybody, or for a pruner if it is paused."""
+        # The number of pauses, negative when the last one is over. It comes first, so
+        # that nobody claims a paused trial in between.
+        paused = pauses + 1 if status == Status.PAUSED else -pauses
+        self._storage.set_trial_user_attr(key, "paused", paused)
+        self._storage.set_trial_state_values(key, TrialState.WAITING)
 
     def _end(
         self, one: FrozenTrial, result: Mapping[str, str], state: TrialState
@@ -361,7 +377,9 @@ class OptunaStore:
                 if held.written.get(name) != value:
                     self._storage.set_trial_user_attr(held.key, name, value)
                     held.written[name] = value
-            if trial.status != Status.RUNNING:
+            if trial.status in (Status.PAUSED, Status.WAITING):
+                self._wait(held.key, trial.status, held.pauses)
+            elif trial.status != Status.RUNNING:
                 self._storage.set_trial_state_values(
                     held.key, STATES[trial.status], self._objective(trial)
                 )
@@ -416,14 +434,6 @@ def _heartbeat(
     return Heartbeat(store, beat, seconds)
 
 
-def _impossible(status: Status) -> ValueError:
-    return ValueError(
-        f"On PostgreSQL a trial cannot be made {status}: Optuna has no pauses, so a "
-        f"running trial can only be stopped for good. Take another pruner, or a "
-        f"store in a file."
-    )
-
-
 def _order(row: tuple[Trial, FrozenTrial]) -> tuple[int, int]:
     trial, _ = row
     return -trial.steps, trial.number
@@ -472,6 +482,7 @@ def trial_of(group: Sequence[FrozenTrial], *, retries: int, metrics: bool) -> Tr
         for steps, values in attributes.get("history", {}).items()
     }
     given_up = sum(map(is_given_up, group))
+    begun = given_up + _pauses(one)
     trial = Trial(
         number=attributes["number"],
         id=attributes["id"],
@@ -481,7 +492,7 @@ def trial_of(group: Sequence[FrozenTrial], *, retries: int, metrics: bool) -> Tr
         code=attributes["code"],
         config=attributes["config"],
         steps=max(history, default=0),
-        attempt=given_up,
+        attempt=begun,
         history=history,
         host=attributes.get("host", ""),
         device=attributes.get("device", ""),
@@ -492,16 +503,18 @@ def trial_of(group: Sequence[FrozenTrial], *, retries: int, metrics: bool) -> Tr
             trial,
             status=Status(result["status"]),
             steps=result.get("steps", trial.steps),
-            attempt=given_up + 1,
+            attempt=begun + 1,
             metrics=_metrics(attributes) if metrics else {},
             seconds=result.get("seconds", 0.0),
             error=result.get("error", ""),
         )
     if one.state == TrialState.RUNNING:
-        return dataclasses.replace(trial, status=Status.RUNNING, attempt=given_up + 1)
+        return dataclasses.replace(trial, status=Status.RUNNING, attempt=begun + 1)
     if is_given_up(one) and given_up > retries:
         error = f"It was started {given_up} times, and each time its process died."
         return dataclasses.replace(trial, status=Status.FAILED, error=error)
+    if attributes.get("paused", 0) > 0:
+        return dataclasses.replace(trial, status=Status.PAUSED)
     return trial
 
 
@@ -557,6 +570,10 @@ def attributes_of(trial: Trial, history: Mapping[int, Values]) -> dict[str, Any]
             },
         }
     return attributes
+
+
+def _pauses(one: FrozenTrial) -> int:
+    return abs(int(one.user_attrs.get("paused", 0)))
 
 
 def _retry(one: FrozenTrial) -> int:
