@@ -51,6 +51,7 @@ def evaluate(schedule, weights):
 
 
 def batch_of(t):
+    assert 0 <= t < STEPS
     return INPUTS[t * BATCH : (t + 1) * BATCH]
 
 

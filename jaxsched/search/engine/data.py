@@ -129,14 +129,19 @@ class Feed:
     Args:
         streams: The streams.
         length: The number of steps of a segment.
+        steps: The number of steps of a trial: no batch is asked for beyond.
         place: Puts arrays where the lanes need them.
     """
 
     def __init__(
-        self, streams: list[Stream], length: int, place: Callable[[Any], Any]
+        self,
+        streams: list[Stream],
+        length: int,
+        steps: int,
+        place: Callable[[Any], Any],
     ) -> None:
         self._readers = [stream.reader() for stream in streams]
-        self._length = length
+        self._length, self._steps = length, steps
         self._place = place
         # One thread: a source need not be safe for several.
         self._thread = ThreadPoolExecutor(1, "jaxsched-stream")
@@ -165,8 +170,13 @@ class Feed:
         return self._read[first]
 
     def _chunk(self, first: int) -> list[Any]:
-        pieces = [reader(first, self._length) for reader in self._readers]
-        return [_stacked(batches, first) for batches in pieces]
+        count = min(self._length, self._steps - first)
+        pieces = [reader(first, count) for reader in self._readers]
+        # The last segment may be shorter, and the program is not.
+        more = self._length - count
+        return [
+            _stacked([*batches, *[batches[-1]] * more], first) for batches in pieces
+        ]
 
 
 def _stacked(batches: list[Any], first: int) -> Any:

@@ -120,6 +120,7 @@ class Loop:
             self._feed = Feed(
                 list(work.streams),
                 self._length,
+                self._steps,
                 lambda chunk: jax.tree.map(program.place_everywhere, chunk),
             )
         self._kept = time.monotonic()
