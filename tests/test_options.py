@@ -110,9 +110,11 @@ def test_a_time_limit_stops_and_the_rest_goes_on_later(tmp_path):
     assert run(task, **options).counts() == {"complete": 8}
 
 
-def test_patience_counts_candidates_without_a_better_one():
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_patience_counts_candidates_without_a_better_one(seeds):
     rates = js.constant(search.choice([0.5, 0.9, *np.linspace(0.01, 0.4, 30).tolist()]))
-    results = run(space=rates, seeds=1, width=1, patience=4, devices=jax.devices()[:1])
+    options = {"seeds": seeds, "width": 1, "devices": jax.devices()[:1]}
+    results = run(space=rates, patience=4, **options)
     # The second one is the best.
     assert results.counts() == {"complete": 6, "unfinished": 26}
 
@@ -390,7 +392,7 @@ def test_the_best_evaluation_survives_an_interrupt(tmp_path):
             raise search.Stop
 
     options = {"space": js.constant(search.choice([1.0])), "seeds": 1, "segment": 5}
-    options |= {"evaluate_every": 5, "at": "best", "out": tmp_path}
+    options |= {"evaluate_every": 10, "at": "best", "out": tmp_path}
     run(wave, **options, callbacks=[stop])
     results = run(wave, **options)
     assert results.trials[0].attempt == 2

@@ -61,7 +61,7 @@ class Tally:
         end: When the search stops (`time.monotonic`).
         patience: The number of finished candidates without a better one after which it
             stops.
-        target: The value of the metric at which it stops.
+        target: The mean of a candidate at which it stops.
     """
 
     def __init__(
@@ -80,8 +80,8 @@ class Tally:
         self._patience, self._target = patience, target
         self._known: dict[int, Status] = {}
         self._counts: collections.Counter[Status | None] = collections.Counter()
-        self._ended: collections.Counter[object] = collections.Counter()
-        self._finished, self._best_at = 0, 0
+        self._values: dict[object, list[float]] = {}
+        self._finished, self._best_at, self._least = 0, 0, math.inf
         self._best, self._steps = math.nan, 0
 
     def look(self, trials: Iterable[Trial]) -> None:
@@ -94,14 +94,23 @@ class Tally:
             self._known[trial.number] = trial.status
             if not trial.is_finished:
                 continue
+            value = math.nan
+            if trial.status is Status.COMPLETE:
+                value = trial.history.get(trial.steps, {}).get(metric, math.nan)
+            if self._objective.is_better(value, self._best):
+                self._best = value
             if before is None or not before.is_final:
-                self._ended[trial.candidate] += 1
-                self._finished += self._ended[trial.candidate] == self._seeds
-            values = trial.history.get(trial.steps, {})
-            if trial.status is Status.COMPLETE and metric in values:
-                value = values[metric]
-                if self._objective.is_better(value, self._best):
-                    self._best, self._best_at = value, self._finished
+                self._end_one(trial, value)
+
+    def _end_one(self, trial: Trial, value: float) -> None:
+        """Judges a candidate once all its seeds have come to an end."""
+        values = self._values.setdefault(trial.candidate, [])
+        values.append(value)
+        if len(values) == self._seeds:
+            self._finished += 1
+            cost = self._objective.mean_cost(values)
+            if cost < self._least:
+                self._least, self._best_at = cost, self._finished
 
     def count(self, reports: Sequence[Trial]) -> Progress:
         """Counts the trials of a segment, and returns how far the search is."""
@@ -125,8 +134,9 @@ class Tally:
         waited = self._finished - self._best_at
         if self._patience is not None and waited >= self._patience:
             return True
-        cost = self._objective.cost
-        return self._target is not None and cost(self._best) <= cost(self._target)
+        return self._target is not None and (
+            self._least <= self._objective.cost(self._target)
+        )
 
 
 @contextlib.contextmanager

@@ -106,7 +106,8 @@ class Search:
         timeout: The seconds after which the search stops, at the end of a segment.
         patience: The number of finished candidates without a better one after which
             the search stops.
-        target: A value of the metric at which the search stops.
+        target: A mean of the metric, over the seeds of a candidate, at which the search
+            stops.
         callbacks: Functions of a `Progress`, called after every segment; it has the
             trials of the segment. One may raise `search.Stop` to stop the search.
         progress: Whether to show a bar; or one more callback.
