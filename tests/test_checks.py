@@ -253,6 +253,8 @@ def test_only_what_is_there_is_looked_at():
         jax.jit(training.check_resume)(state)
     with pytest.raises(ValueError, match=r"'learning_rat'.*learning_rate"):
         training.check_resume(state, {"learning_rat": LR})
+    with pytest.raises(TypeError, match="`schedule` must be a schedule, a number, or"):
+        training.check_resume(state, "x")
     for number in ({"step": "a"}, {"step": -1}, {"total_steps": "5"}):
         with pytest.raises((TypeError, ValueError), match=f"`{next(iter(number))}`"):
             training.check_resume(state, LR, **number)

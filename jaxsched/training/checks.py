@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from ..domain import NONNEGATIVE
-from ..errors import named
+from ..errors import named, refusal
 from ..hyperparameters import as_leaf, is_concrete
 from ..numerics import is_endless
 from ..schedule import Chain, Constant, Schedule, as_schedule
@@ -165,7 +165,7 @@ def _runs(
         step = int(as_leaf(step, NONNEGATIVE, "step"))
     loop = total, horizon, step, _counted(state)
     for name, path in names.items():
-        code = as_schedule(of_code[name]) if name in of_code else None
+        code = _scheduled(of_code[name]) if name in of_code else None
         if path in ours:
             for place, each in _members(ours[path]):
                 mark = np.asarray(each.label)
@@ -174,6 +174,14 @@ def _runs(
         else:
             count = int(np.max(optax_counts[path].count))
             yield Run(name, count, None, None, code, *loop)
+
+
+def _scheduled(given: Any) -> Schedule:
+    numbers = int | float | np.ndarray | jax.Array
+    if not (callable(given) or isinstance(given, numbers)):
+        allowed = "a schedule, a number, or several by name"
+        raise refusal(TypeError, "`check_resume`: `schedule`", allowed, given)
+    return as_schedule(given)
 
 
 def _members(each: Scheduled) -> Iterator[tuple[str, Scheduled]]:
