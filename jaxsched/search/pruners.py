@@ -144,10 +144,10 @@ def halving(eta: float = 4, *, min_steps: int) -> Halving:
 
 
 def asha(eta: float = 4, *, min_steps: int) -> Halving:
-    """Prunes without rounds: who is among the best `1 / eta` so far goes on at once.
+    """Prunes without rounds: the best `1 / eta` of those so far go on at once.
 
-    No lane ever waits for another, but who goes on depends on who came first, and so
-    on the number of lanes.
+    No lane ever waits for another, but the choice depends on the order of arrival, and
+    so on the number of lanes.
 
     Args:
         eta: How many compete for one place, more than 1.

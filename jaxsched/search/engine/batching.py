@@ -84,7 +84,7 @@ def layout_of(configs: Sequence[Any], steps: int | None = None) -> Layout:
 
     Args:
         configs: One or more.
-        steps: For how many steps there are to be rates, where tables are needed; until
+        steps: The number of steps of a table, where tables are needed; until
             the last schedule is over, unless given.
 
     Raises:

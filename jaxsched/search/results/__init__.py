@@ -1,1 +1,1 @@
-"""Results: what came of it, who is best, and how much of that the seeds explain."""
+"""Results: tables of trials, candidates ranked, and how much the seeds explain."""

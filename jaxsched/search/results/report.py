@@ -261,7 +261,7 @@ def _candidates(count: int) -> str:
 
 
 def _why(results: "Results", status: str) -> str:
-    """The first error that there is, of what failed."""
+    """Returns the first error of failed trials, to append to their number."""
     errors = (trial.error for trial in results.trials if trial.error)
     first = next(errors, "") if status == "failed" else ""
     return f", with {first.strip().splitlines()[-1].rstrip('.')}" if first else ""

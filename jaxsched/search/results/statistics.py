@@ -85,19 +85,19 @@ def mean_interval(scores: np.ndarray) -> tuple[float, float]:
     """Returns the 95 % confidence interval of the mean over all possible seeds.
 
     Args:
-            scores: Of shape `[seeds]`, finite.
+        scores: Of shape `[seeds]`, finite.
 
     Returns:
-            Its ends; NaN if there are fewer than two seeds.
+        Its ends; NaN if there are fewer than two seeds.
 
     Example:
-            >>> import numpy as np
-            >>> low, high = mean_interval(np.array([1.0, 2.0, 3.0]))
-            >>> round(low, 3), round(high, 3)
-            (-0.484, 4.484)
+        >>> import numpy as np
+        >>> low, high = mean_interval(np.array([1.0, 2.0, 3.0]))
+        >>> round(low, 3), round(high, 3)
+        (-0.484, 4.484)
 
-        Source:
-            Student, 1908, *The Probable Error of a Mean*.
+    Source:
+        Student, 1908, *The Probable Error of a Mean*.
     """
     seeds = len(scores)
     if seeds < 2:

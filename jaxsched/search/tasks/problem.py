@@ -104,10 +104,10 @@ class Problem:
         return {"loss": losses, "validation": self.loss(params, self.validation)}
 
     def paint(self, results: Results, key: jax.Array) -> dict[str, np.ndarray]:
-        """Returns what there is to look at, by caption; nothing of most tasks.
+        """Returns pictures of the results, by caption; most tasks have none.
 
         Args:
-            results: What came of the search.
+            results: The results of the search.
             key: The key that was given to `search.run`.
         """
         return {}
