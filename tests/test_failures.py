@@ -19,7 +19,7 @@ import pytest
 import jaxsched as js
 from jaxsched import cli, search
 from jaxsched.search import Status, StoreError
-from jaxsched.search.run import opened
+from jaxsched.search.session import opened
 from jaxsched.search.stores import SQLiteStore
 from jaxsched.search.trial import FINISHED
 

@@ -27,7 +27,7 @@ import pytest
 import jaxsched as js
 from jaxsched import search
 from jaxsched.search import Objective, Status, Trial, samplers
-from jaxsched.search.run import opened as open_store
+from jaxsched.search.session import opened as open_store
 from jaxsched.search.space.space import Space
 from jaxsched.search.stores import SQLiteStore, packing, sqlite
 from jaxsched.search.stores.base import StoreError

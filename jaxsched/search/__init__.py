@@ -19,15 +19,15 @@ from .descent import (
 )
 from .engine.data import stream as stream
 from .engine.devices import use_all_cores as use_all_cores
+from .estimate import Plan as Plan
 from .objective import Objective as Objective
 from .optuna.pruner import OptunaPruner as OptunaPruner
-from .plan import Plan as Plan
 from .progress import Progress as Progress, Stop as Stop
 from .pruners import asha as asha, halving as halving
 from .results.report import report as report
 from .results.results import Results as Results
-from .run import Interrupted as Interrupted, load as load
 from .search import Search as Search, plan as plan, run as run
+from .session import Interrupted as Interrupted, load as load
 from .shaping import (
     SHAPES as SHAPES,
     Family as Family,

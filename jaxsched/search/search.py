@@ -24,13 +24,13 @@ from .engine.devices import SAFETY, available_bytes, compilations_kept, use_all_
 from .engine.loop import KEEP, Work
 from .engine.program import Program, compiled, fingerprint
 from .engine.segment import Outcome, Segment, Shared
+from .estimate import Plan, timed
 from .objective import Mode, Objective
-from .plan import Plan, timed
 from .progress import Callback
 from .pruners import Pruner, check
 from .results.results import Results
-from .run import conducted
 from .samplers import SAMPLERS, Adaptive, Sampler, draw, structures
+from .session import conducted
 from .space.candidate import Candidate
 from .space.space import Space
 from .stores.base import Store

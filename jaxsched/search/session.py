@@ -1,4 +1,4 @@
-"""Running a search: interrupts, adaptive samplers, and the way to the results."""
+"""A session: one run of a search, from its store to its results, with interrupts."""
 
 import contextlib
 import signal
