@@ -13,7 +13,7 @@ import jaxsched as js
 from jaxsched import search
 from jaxsched.plotting import plot, plot_results, plot_search, plot_zoo
 from jaxsched.search import samplers
-from jaxsched.search.space.space import Space
+from jaxsched.search.spaces.space import Space
 
 from .searched import POINTS, STEPS, families, found, of_scores, of_trials, trial
 

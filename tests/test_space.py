@@ -6,15 +6,15 @@ import math
 import jax
 import numpy as np
 import pytest
+from jaxsched.search.spaces.candidate import as_data, from_data
+from jaxsched.search.spaces.families import FAMILIES
 
 import jaxsched as js
 from jaxsched import curves, search
 from jaxsched.calls import Call, made
 from jaxsched.search import samplers
 from jaxsched.search.optuna.params import unique
-from jaxsched.search.space.candidate import as_data, from_data
-from jaxsched.search.space.families import FAMILIES
-from jaxsched.search.space.space import NamedDimension, Space
+from jaxsched.search.spaces.space import NamedDimension, Space
 
 
 PEAK = search.logspace(0.01, 1.0, 3)

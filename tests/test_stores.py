@@ -28,7 +28,7 @@ import jaxsched as js
 from jaxsched import search
 from jaxsched.search import Objective, Status, Trial, samplers
 from jaxsched.search.session import opened as open_store
-from jaxsched.search.space.space import Space
+from jaxsched.search.spaces.space import Space
 from jaxsched.search.stores import SQLiteStore, packing, sqlite
 from jaxsched.search.stores.base import StoreError
 from jaxsched.search.stores.checkpoints import Checkpoints

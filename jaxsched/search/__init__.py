@@ -36,8 +36,8 @@ from .shaping import (
     gaps as gaps,
     shapes as shapes,
 )
-from .space.candidate import Candidate as Candidate, Config as Config
-from .space.dimensions import (
+from .spaces.candidate import Candidate as Candidate, Config as Config
+from .spaces.dimensions import (
     choice as choice,
     integers as integers,
     linspace as linspace,
@@ -45,8 +45,8 @@ from .space.dimensions import (
     loguniform as loguniform,
     uniform as uniform,
 )
-from .space.families import FAMILIES as FAMILIES, families as families
-from .space.space import Space as Space, one_of as one_of, space as space
+from .spaces.families import FAMILIES as FAMILIES, families as families
+from .spaces.space import Space as Space, one_of as one_of, space as space
 from .stores import SQLiteStore as SQLiteStore, Store as Store, StoreError as StoreError
 from .task import Task as Task
 from .trial import Status as Status, Trial as Trial

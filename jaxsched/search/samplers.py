@@ -14,9 +14,9 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from .objective import Objective
-from .space.candidate import Candidate
-from .space.dimensions import Dimension, Label
-from .space.space import Space
+from .spaces.candidate import Candidate
+from .spaces.dimensions import Dimension, Label
+from .spaces.space import Space
 from .trial import Trial
 
 

@@ -31,8 +31,8 @@ from .pruners import Pruner, check
 from .results.results import Results
 from .samplers import SAMPLERS, Adaptive, Sampler, draw, structures
 from .session import conducted
-from .space.candidate import Candidate
-from .space.space import Space
+from .spaces.candidate import Candidate
+from .spaces.space import Space
 from .stores.base import Store
 from .task import Train, Trainable, as_task
 from .trial import Trial, trials_of

@@ -13,7 +13,7 @@ from .engine.program import Program
 from .objective import Objective
 from .progress import Callback, Stop, Tally, bar
 from .results.results import Results
-from .space.space import NamedDimension, Space
+from .spaces.space import NamedDimension, Space
 from .stores import folder as folders
 from .stores.base import Store, checked
 from .stores.checkpoints import Checkpoints, Trees

@@ -14,7 +14,7 @@ import numpy as np
 from .objective import Objective
 from .pruners import Pruner
 from .samplers import Adaptive, Sampler, draw
-from .space.space import Space
+from .spaces.space import Space
 from .stores.base import Store
 from .trial import Status, Trial, trials_of
 

@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 import jax
 import numpy as np
 
-from .space.candidate import Candidate, as_data
-from .space.dimensions import Label
+from .spaces.candidate import Candidate, as_data
+from .spaces.dimensions import Label
 
 
 class Status(enum.StrEnum):

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ...imports import extra
-from ..space.dimensions import Dimension, Integers, Label, Range
-from ..space.space import NamedDimension
+from ..spaces.dimensions import Dimension, Integers, Label, Range
+from ..spaces.space import NamedDimension
 
 
 with extra("optuna"):

@@ -7,9 +7,9 @@ import numpy as np
 
 from ...imports import extra
 from ..objective import Objective
-from ..space.candidate import Candidate
-from ..space.dimensions import Dimension, Label
-from ..space.space import Space
+from ..spaces.candidate import Candidate
+from ..spaces.dimensions import Dimension, Label
+from ..spaces.space import Space
 from ..trial import Trial
 from .params import Names, quiet
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from ...imports import extra
 from ..objective import Objective
-from ..space.space import NamedDimension
+from ..spaces.space import NamedDimension
 from ..stores.base import Judge, Propose, Wanted, anything, checked
 from ..stores.leases import Heartbeat
 from ..stores.packing import as_json, from_json, pack_metrics, unpack_metrics

@@ -13,8 +13,8 @@ import numpy as np
 from ...errors import named
 from ...schedule import Schedule
 from ..objective import Mode, Objective
-from ..space.candidate import Candidate, from_data
-from ..space.space import NamedDimension, Space
+from ..spaces.candidate import Candidate, from_data
+from ..spaces.space import NamedDimension, Space
 from ..stores.checkpoints import Trees
 from ..trial import Status, Trial
 from . import export
