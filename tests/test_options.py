@@ -641,6 +641,12 @@ def test_any_key_of_any_kind_is_taken(key):
     chex.assert_trees_all_equal(one.table["loss"], other.table["loss"])
 
 
+def test_counts_may_be_integers_of_numpy(tmp_path):
+    counts = {"seeds": np.int64(1), "width": np.int32(2), "segment": np.int64(5)}
+    for _ in range(2):
+        assert run(TASK, **counts, out=tmp_path).counts() == {"complete": 8}
+
+
 def test_choices_may_be_arrays_and_dictionaries():
     def train(config, key):
         return {"loss": config.weights.sum() + config.layer["scale"]}

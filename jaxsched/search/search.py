@@ -166,19 +166,14 @@ class Search:
         self.resume, self.retry = resume, retry
         named("at", at, dict.fromkeys(["last", "best"], at))
         self.at: Literal["last", "best"] = at
-        self.timeout, self.patience, self.target = timeout, patience, target
         self.callbacks = _callbacks(callbacks, progress)
         self.bar = progress is True
         self.keep, self.end = KEEP, math.inf
-        for option, value in {
-            "samples": samples,
-            "width": width,
-            "segment": segment,
-            "steps": steps,
-            "evaluate_every": evaluate_every,
-            "patience": patience,
-        }.items():
-            _require_count(option, value)
+        samples, width = _count("samples", samples), _count("width", width)
+        segment, steps = _count("segment", segment), _count("steps", steps)
+        evaluate_every = _count("evaluate_every", evaluate_every)
+        self.patience = _count("patience", patience)
+        self.timeout, self.target = timeout, target
         check(pruner)
         self.pruner = pruner
         self.task = as_task(task)
@@ -598,18 +593,18 @@ def _seeds(space: Space, seeds: int | None) -> tuple[int, ...]:
                 f"seeds={seeds}, but the space has its own: {list(space.seeds)}."
             )
         return space.seeds
-    seeds = SEEDS if seeds is None else seeds
-    _require_count("seeds", seeds)
-    return tuple(range(seeds))
+    return tuple(range(_count("seeds", seeds) or SEEDS))
 
 
-def _require_count(name: str, value: Any) -> None:
+def _count(name: str, value: Any) -> int | None:
+    """Returns a count as an integer of Python, which goes into a fingerprint."""
     if value is None:
-        return
+        return None
     if not isinstance(value, int | np.integer) or isinstance(value, bool):
         raise TypeError(f"`{name}` must be an integer, got {value!r}.")
     if value < 1 and name != "samples":
         raise ValueError(f"`{name}` must be 1 or more, got {value}.")
+    return int(value)
 
 
 def _callbacks(callbacks: Iterable[Callback], progress: Any) -> tuple[Callback, ...]:
