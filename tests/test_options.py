@@ -777,6 +777,34 @@ def test_threads_end_with_their_search():
     assert threading.active_count() <= before
 
 
+def test_a_log_file_gets_a_line_now_and_then(capsys):
+    run(TASK, seeds=3, segment=1, progress=True)
+    written = capsys.readouterr().err
+    assert "24/24" in written
+    # On a terminal it would be written again at each of 40 segments.
+    assert written.count("trial/s") + written.count("s/trial") <= 4
+
+
+def test_the_trials_of_an_earlier_run_are_no_part_of_the_speed(tmp_path, monkeypatch):
+    import tqdm  # noqa: PLC0415
+
+    def stop(progress):
+        if progress.done >= 4:
+            raise search.Stop
+
+    started = []
+
+    class Bar(tqdm.tqdm):
+        def close(self):
+            started.append(self.initial)
+            super().close()
+
+    run(TASK, seeds=1, out=tmp_path, callbacks=[stop])
+    monkeypatch.setattr(tqdm, "tqdm", Bar)
+    run(TASK, seeds=1, out=tmp_path, progress=True)
+    assert started == [4]
+
+
 # Processes.
 
 FRESH = """

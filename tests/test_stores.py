@@ -888,6 +888,19 @@ def test_a_password_may_be_left_to_the_environment(postgres, opened, monkeypatch
     )
 
 
+def test_a_study_of_somebody_else_is_left_alone(server, postgres):
+    import optuna  # noqa: PLC0415
+
+    Place(postgres.url(), "ours").open().close()  # Makes the tables.
+    store = Place(postgres.url(), "ours").open()
+    study = optuna.create_study(study_name="theirs", storage=store._storage)
+    study.add_trial(optuna.trial.create_trial(value=1.0))
+    with pytest.raises(ValueError, match="'theirs' in this database that is no search"):
+        Place(postgres.url(), "theirs").open()
+    assert len(study.get_trials()) == 1
+    store.close()
+
+
 def test_optuna_on_sqlite_is_refused(tmp_path):
     pytest.importorskip("optuna")
     with pytest.raises(ValueError, match="workers would take the same trials"):
