@@ -485,7 +485,7 @@ def test_errors_say_what_is_wrong_with_starts_metrics_and_tasks():
     with pytest.raises(ValueError, match=r"one for each start, got the shape \(2, 2\)"):
         descend(train, js.constant(jnp.ones((2, 2))), key=KEY)
     with pytest.raises(ValueError, match="'path' is not a scalar"):
-        descend(on_a_line, js.constant(1.0), key=KEY, metric="path")
+        descend(on_a_line, js.constant(1.0), key=KEY, metric="path", mode="min")
     with pytest.raises(ValueError, match=r"the metric 'validation' is \[nan\]\.$"):
         descend(lambda *_: {"validation": jnp.nan}, js.constant(1.0), key=KEY)
     with pytest.raises(ValueError, match=r"no leaf to move '\.times'"):

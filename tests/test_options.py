@@ -510,10 +510,11 @@ def test_a_signal_is_minded_after_the_segment(sent, tmp_path):
         if progress.done >= 2:
             signal.raise_signal(getattr(signal, sent))
 
+    before = signal.getsignal(getattr(signal, sent))
     with pytest.raises(search.Interrupted) as stopped:
         run(TASK, seeds=1, out=tmp_path, callbacks=[interrupt])
     assert 2 <= stopped.value.results.counts()["complete"] < 8
-    assert signal.getsignal(getattr(signal, sent)) is not signal.SIG_IGN
+    assert signal.getsignal(getattr(signal, sent)) is before
     assert run(TASK, seeds=1, out=tmp_path).counts() == {"complete": 8}
 
 
@@ -802,7 +803,7 @@ def test_the_trials_of_an_earlier_run_are_no_part_of_the_speed(tmp_path, monkeyp
     run(TASK, seeds=1, out=tmp_path, callbacks=[stop])
     monkeypatch.setattr(tqdm, "tqdm", Bar)
     run(TASK, seeds=1, out=tmp_path, progress=True)
-    assert started == [4]
+    assert set(started) == {4}
 
 
 # Processes.
