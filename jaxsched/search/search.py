@@ -324,12 +324,16 @@ class Search:
             )
         return program
 
-    def fingerprint(self) -> dict[str, Any]:
-        """Returns what must be the same for results to be the same to the bit."""
+    def fingerprint(self, data: str) -> dict[str, Any]:
+        """Returns what must be the same for results to be the same to the bit.
+
+        Args:
+            data: A digest of the data.
+        """
         shared = Shared(self.key, (), self.data, self._batches)
         return {
             "program": fingerprint(self.segment, shared, self.width),
-            "data": arrays_of.hashed(self.data) if self.data else "",
+            "data": data,
             "width": self.width,
             "seeds": "one" if self.segment.one_seed else "any number",
             "segment": self.segment.length,

@@ -4,10 +4,11 @@ import contextlib
 import signal
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .engine.data import sent
+from .engine.data import hashed, sent
 from .engine.loop import Loop
 from .engine.program import Program
 from .objective import Objective
@@ -46,9 +47,13 @@ def conducted(search: "Search") -> Results:
     search.begin()
     with _interrupts() as interrupted, contextlib.closing(_opened(search)) as store:
         data = sent(search.data, search.devices[0])
-        program = search.compile()
-        if search.folder or search.store is not None:
-            _identify(search, store)
+        kept = search.folder or search.store is not None
+        # Much data take a while to hash, which the compiler need not wait for.
+        with ThreadPoolExecutor(1, "jaxsched-hash") as aside:
+            digest = aside.submit(hashed, search.data if kept else ())
+            program = search.compile()
+        if kept:
+            _identify(search, store, digest.result())
         results = _trained(search, program, data, store, interrupted)
     if interrupted.is_set():
         raise Interrupted(results, search.folder)
@@ -210,9 +215,9 @@ def _opened(search: "Search") -> Store:
     return store
 
 
-def _identify(search: "Search", store: Store) -> None:
-    """Writes what the search is, or checks that it is the same."""
-    force, stated = search.resume == "force", search.fingerprint()
+def _identify(search: "Search", store: Store, data: str) -> None:
+    """Writes what the search is, with a digest of its data, or checks it."""
+    force, stated = search.resume == "force", search.fingerprint(data)
     if search.folder:
         # The other processes of a job have files of their own.
         known, _ = folders.written(search.folder, search.name)
