@@ -411,6 +411,8 @@ class Search:
 
     def look(self, trials: Iterable[Trial]) -> None:
         """Finds the trials of an adaptive search that its space cannot make."""
+        if self.adaptive is None:
+            return
         for trial in trials:
             if trial.id not in self._known:
                 self._known.add(trial.id)
