@@ -396,7 +396,10 @@ def _jit(params: Any, values: Sequence[Any], given: dict[int, Any]) -> list[Any]
 
 
 def _scan(params: Any, values: Sequence[Any], given: dict[int, Any]) -> list[Any]:
-    fixed, carried = params["num_consts"], params["num_carry"]
+    if "num_consts" in params:
+        fixed, carried = params["num_consts"], params["num_carry"]
+    else:  # JAX 0.12 and later.
+        fixed, carried, _ = map(len, params["ft_in"].elts)
 
     def body(carry: list[Any], xs: list[Any]) -> tuple[list[Any], list[Any]]:
         arrays = [*values[:fixed], *carry, *xs]
