@@ -285,6 +285,35 @@ def test_halving_of_a_narrowed_grid_does_not_wait_for_the_rest(tmp_path):
     assert run(TASK, narrow, **options).counts() == {"complete": 1, "pruned": 3}
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (js.linear(0.1, 0.0, STEPS), js.cosine(0.1, 0.0, STEPS)),
+        (js.custom(lambda t: 0.1 + 0 * t), js.custom(lambda t: 0.3 + 0 * t)),
+        (
+            js.until(js.custom(lambda t: 0.1 / (1 + t)), 9),
+            js.until(js.custom(lambda t: 0.1 / (1 + t**2)), 9),
+        ),
+        (js.linear(0.1, 0.0, STEPS), js.ramp(0.1, 0.0, STEPS, js.curves.Square())),
+    ],
+    ids=["family", "function", "within", "curve"],
+)
+def test_another_schedule_by_the_same_name_is_trained(one, other, tmp_path):
+    def train(schedule, key):
+        return {"loss": schedule(6)}
+
+    # Of another family, so that both are tables, and their program is the same.
+    beside = js.exponential(0.1, 0.01, STEPS)
+    found = [
+        run(train, {"mine": lr, "beside": beside}, steps=STEPS, seeds=1, out=tmp_path)
+        for lr in (one, other, one)
+    ]
+    for results, lr in zip(found, (one, other, one), strict=True):
+        [trial, _] = results.trials
+        assert trial.metrics["loss"] == lr(6)
+    assert [t.attempt for t in found[2].trials] == [1, 1]
+
+
 def test_two_searches_in_one_file_keep_to_themselves(tmp_path):
     store = f"sqlite:///{tmp_path}/both.db"
     first = run(seeds=1, store=store, name="first")

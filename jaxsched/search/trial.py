@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import jax
 import numpy as np
 
+from ..schedule import Schedule
 from .spaces.candidate import Candidate, as_data
 from .spaces.dimensions import Label
 
@@ -36,6 +37,9 @@ class Status(enum.StrEnum):
 
 FINISHED = (Status.COMPLETE, Status.PRUNED, Status.DIVERGED, Status.FAILED)
 """The final statuses."""
+
+LOOKED_AT = np.unique(np.geomspace(1, 2**20, 400).astype(int)) - 1
+"""The steps at which schedules are compared that cannot be read."""
 
 Values: TypeAlias = Mapping[str, float]
 """Metrics that are numbers, by name."""
@@ -130,11 +134,21 @@ def trials_of(
 
 
 def id_of(candidate: Candidate, seed: int) -> str:
-    """Returns a digest of a candidate and a seed, by the bits of all numbers."""
-    numbers = [np.asarray(leaf) for leaf in jax.tree.leaves(candidate.config)]
-    facts = [
-        dict(candidate.params),
-        [[number.shape, number.tobytes().hex()] for number in numbers],
-        seed,
-    ]
+    """Returns a digest of a candidate and a seed.
+
+    It follows the bits of all numbers and the kinds of all schedules; of a schedule
+    with a function of the caller, which cannot be read, it follows the rates.
+    """
+    nodes = jax.tree.leaves(candidate.config, is_leaf=lambda x: isinstance(x, Schedule))
+    facts = [dict(candidate.params), list(map(_identity, nodes)), seed]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def _identity(node: Any) -> Any:
+    """Returns what tells a schedule or a number from others, as data for JSON."""
+    kind = as_data(node) if isinstance(node, Schedule) else None
+    leaves = jax.tree.leaves(node)
+    if isinstance(node, Schedule) and kind is None:
+        leaves = [*leaves, node(LOOKED_AT)]
+    numbers = [np.asarray(leaf) for leaf in leaves]
+    return [kind, [[number.shape, number.tobytes().hex()] for number in numbers]]

@@ -46,7 +46,8 @@ def stream(source: Any) -> Any:
 
     The host is asked for the batches of a segment, in a thread of its own while the
     device works, and once for all lanes that are at the same step. All trials see the
-    same batch at the same step, also after a resume.
+    same batch at the same step, also after a resume. The content of a stream is not
+    compared when a search goes on: keep another one elsewhere.
 
     Args:
         source: One of

@@ -40,7 +40,7 @@ def report(
     """Says which schedule to train with, and how sure that is.
 
     Args:
-        results: What `search.run` returned.
+        results: The results of a search.
         measure: What the metric is, in words; its name if not given.
         rows: How many of the best candidates to show.
         width: How many characters fit on a line: of the terminal unless given, and
@@ -116,7 +116,7 @@ def ranking(
     """Lays out rows of `results.ranking`, no wider than `width`.
 
     Args:
-        results: What `search.run` returned.
+        results: The results of a search.
         rows: Which rows; the best of each family unless given.
         width: How many characters fit on a line, as for `report`.
 
@@ -268,7 +268,7 @@ def _why(results: "Results", status: str) -> str:
 
 
 def _score(results: "Results", row: int) -> str:
-    """What there is to be said in place of a mean, or the mean."""
+    """Returns the mean and its spread, or the status of an incomplete candidate."""
     table = results.ranking
     status, steps = str(table["status"][row]), table["steps"][row]
     if status == "pruned":
@@ -280,7 +280,7 @@ def _score(results: "Results", row: int) -> str:
 
 
 def _cell(value: np.generic) -> str:
-    """A number, a text, or nothing where a family does not have it."""
+    """Returns a value as text; empty where a family lacks it."""
     return _shown(value.item())
 
 
