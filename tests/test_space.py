@@ -6,14 +6,14 @@ import math
 import jax
 import numpy as np
 import pytest
-from jaxsched.search.spaces.candidate import as_data, from_data
-from jaxsched.search.spaces.families import FAMILIES
 
 import jaxsched as js
 from jaxsched import curves, search
 from jaxsched.calls import Call, made
 from jaxsched.search import samplers
 from jaxsched.search.optuna.params import unique
+from jaxsched.search.spaces.candidate import as_data, from_data
+from jaxsched.search.spaces.families import FAMILIES
 from jaxsched.search.spaces.space import NamedDimension, Space
 
 
