@@ -272,6 +272,20 @@ def test_numbers_that_every_trace_draws_anew_are_refused(draw, function):
         run(task(None, **given))
 
 
+@pytest.mark.parametrize("precision", [None, "highest"])
+def test_a_function_that_was_jitted_before_is_looked_into(precision):
+    it = numbers()
+    jitted = jax.jit(lambda w: w + jnp.full(50, next(it), jnp.float32))
+    jitted(jnp.zeros(50))
+    drawn = task(None, step=lambda s, w, t: (jitted(w), {}))
+    with jax.default_matmul_precision(precision):
+        for _ in range(2):
+            with pytest.raises(ValueError, match="`step` captures other numbers"):
+                run(drawn)
+        fixed = jax.jit(lambda w: w + jnp.full(50, 3, jnp.float32))
+        run(task(None, step=lambda s, w, t: (fixed(w), {})))
+
+
 # Streams.
 
 

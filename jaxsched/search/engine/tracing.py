@@ -233,10 +233,15 @@ class Traced:
             return self._traced(name, function, *shapes)
 
     def _traced(self, name: str, function: Any, *shapes: Any) -> Program:
-        # A new function each time: JAX would remember the first trace of the same.
-        once, again = (
-            jax.make_jaxpr(functools.partial(function))(*shapes) for _ in range(2)
-        )
+        # A new function each time: JAX would remember the first trace of the same. It
+        # does remember those of functions that are jitted inside, but traces them again
+        # where matrices are multiplied in another way.
+        once = jax.make_jaxpr(functools.partial(function))(*shapes)
+        present = jax.config.values["jax_default_matmul_precision"]
+        with jax.default_matmul_precision(
+            "high" if present == "highest" else "highest"
+        ):
+            again = jax.make_jaxpr(functools.partial(function))(*shapes)
         if any(isinstance(value, Tracer) for value in _values(once)):
             # Some versions of JAX take them for constants.
             raise jax.errors.UnexpectedTracerError(
