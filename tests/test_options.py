@@ -139,7 +139,7 @@ def test_callbacks_see_the_trials_of_a_segment(tmp_path):
             for trial in progress.trials:
                 [(step, values)] = trial.history.items()
                 row = (trial.number, trial.seed, trial.params["start"], step)
-                writer.writerow([*row, values["loss"], trial.status])
+                writer.writerow([*row, values["step.loss"], trial.status])
 
         results = run(TASK, seeds=2, segment=5, callbacks=[log])
     rows = list(csv.reader(path.read_text().splitlines()))
@@ -147,7 +147,7 @@ def test_callbacks_see_the_trials_of_a_segment(tmp_path):
     logged = {(int(n), int(s)): float(x) for n, _, _, s, x, _ in rows}
     for trial in results.trials:
         for step, values in trial.history.items():
-            assert logged[trial.number, step] == values["loss"]
+            assert logged[trial.number, step] == values["step.loss"]
 
 
 def test_a_callback_may_stop_the_search():
@@ -207,7 +207,9 @@ def test_mlflow_is_logged_to(tmp_path, monkeypatch):
                 for name, value in trial.params.items():
                     client.log_param(runs[trial.id], name, value)
             for step, values in trial.history.items():
-                client.log_metric(runs[trial.id], "loss", values["loss"], step=step)
+                client.log_metric(
+                    runs[trial.id], "loss", values["step.loss"], step=step
+                )
 
     results = run(
         TASK,
@@ -219,7 +221,7 @@ def test_mlflow_is_logged_to(tmp_path, monkeypatch):
     for trial in results.trials:
         logged = client.get_metric_history(runs[trial.id], "loss")
         assert {m.step: m.value for m in logged} == pytest.approx(
-            {step: values["loss"] for step, values in trial.history.items()}
+            {step: values["step.loss"] for step, values in trial.history.items()}
         )
 
 
@@ -426,6 +428,25 @@ def test_the_best_evaluation_survives_an_interrupt(tmp_path):
     results = run(wave, **options)
     assert results.trials[0].attempt == 2
     assert results.metrics["at"].ravel().tolist() == [9.0]
+
+
+def test_what_step_and_evaluate_both_name_is_two_curves():
+    task = search.Task(
+        init=lambda s, k: jnp.zeros(()),
+        step=lambda s, x, t: (x + s(t), {"loss": t.astype(float)}),
+        evaluate=lambda s, x: {"loss": x},
+        steps=STEPS,
+    )
+    rates = js.constant(search.choice([1.0, 2.0]))
+    results = run(task, rates, seeds=1, segment=5, evaluate_every=10)
+    assert results.curve_steps.tolist() == [5, 10, 15, 20]
+    means = [2.0, 7.0, 12.0, 17.0]
+    np.testing.assert_array_equal(results.curves["step.loss"], [means, means])
+    expected = [[np.nan, 10.0, np.nan, 20.0], [np.nan, 20.0, np.nan, 40.0]]
+    np.testing.assert_array_equal(results.curves["loss"], expected)
+    # A picture shows the one that has a point for every segment.
+    axes = results.plot().axes[0]
+    assert {tuple(line.get_ydata()) for line in axes.lines} == {tuple(means)}
 
 
 # Several metrics.

@@ -54,7 +54,8 @@ def learning(results: "Results", steps: int) -> Learning | None:
         return Learning("loss", middles, _means(results, smooth))
     if len(results.curve_steps) < 2:
         return None
-    for name in ("loss", results.metric, *results.curves):
+    # What `step` reports has a point for every segment.
+    for name in ("step.loss", "loss", results.metric, *results.curves):
         if name in results.curves:
             return Learning(
                 name, results.curve_steps, _means(results, results.curves[name])

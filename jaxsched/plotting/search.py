@@ -78,7 +78,7 @@ def _draw_best(figure: SubFigure, results: "Results", steps: int) -> None:
         middle, curves = others.pop(0), watched.values[rows]
         for curve, look in zip(curves, looks, strict=True):
             middle.plot(watched.steps, curve, **look)
-        name = "training loss" if watched.name == "loss" else watched.name
+        name = "training loss" if watched.name.endswith("loss") else watched.name
         middle.set(title="How they learn", xlabel="step", ylabel=name, xlim=(0, steps))
         if np.nanmin(curves) > 0:
             middle.set(yscale="log", ylim=_past_the_start(curves))

@@ -53,8 +53,10 @@ class Task:
     Attributes:
         init: `init(config, key)` returns the state before the first step.
         step: `step(config, state, t)` returns the next state and scalars to watch, by
-            name; `t` is the number of the step, `i32[]`. A trial whose `loss` is not
-            finite has diverged, and is not trained any further.
+            name; `t` is the number of the step, `i32[]`. Their means over a segment are
+            reported; one with the name of a metric of `evaluate` as `step.loss`, say. A
+            trial whose `loss` is not finite has diverged, and is not trained any
+            further.
         evaluate: `evaluate(config, state)` returns metrics, by name: numbers, arrays,
             or trees of arrays, such as weights.
         steps: The number of steps.

@@ -297,7 +297,11 @@ class Loop:
         lane = self._lanes[place]
         assert lane is not None
         lane.steps, lane.fresh = self._after(lane), False
-        watched = {name: float(x[place]) for name, x in outcome.watched.items()}
+        watched = {
+            # One name is one curve: a mean over steps is no evaluation.
+            f"step.{name}" if name in outcome.metrics else name: float(x[place])
+            for name, x in outcome.watched.items()
+        }
         metrics: dict[str, Any] = {}
         if self._is_due(lane.steps):
             metrics = {
@@ -341,7 +345,8 @@ class Loop:
         return best
 
     def _status(self, lane: Lane, values: Values) -> Status:
-        judged = {"loss", self._work.objective.metric} & values.keys()
+        metric = self._work.objective.metric
+        judged = {"loss", "step.loss", metric, f"step.{metric}"} & values.keys()
         if not all(np.isfinite(values[name]) for name in judged):
             return Status.DIVERGED
         if lane.steps == self._steps:
