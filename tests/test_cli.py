@@ -302,7 +302,13 @@ def test_tables_of_trials_and_rankings_in_any_format(file, tmp_path, capsys):
     assert lines[0].split() == [*search.load(out).table]
     assert cli.main(["search", "table", out, "--rows", "1000"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 7
-    for ending, rows in ((".csv", 6), (".md", 7), (".json", 6), (".parquet", 6)):
+    for ending, rows in (
+        (".csv", 6),
+        (".md", 7),
+        (".json", 6),
+        (".parquet", 6),
+        (".xlsx", 6),
+    ):
         table = tmp_path / f"table{ending}"
         assert cli.main(["search", "table", out, "--to", str(table)]) == 0
         assert table.stat().st_size > 100

@@ -340,9 +340,25 @@ def test_a_point_is_never_trained_twice(sampler, tmp_path):
 def test_a_finite_space_is_never_exceeded():
     space = search.space(x=search.choice([0.1, 0.2, 0.3]), y=search.choice([0.0]))
     for sampler in ("random", "sobol", "tpe"):
-        results = run(bowl, space, sampler=sampler, samples=42)
+        with pytest.warns(UserWarning, match="samples=42, but only 3 different cand"):
+            results = run(bowl, space, sampler=sampler, samples=42)
         assert results.ranking["seeds"].tolist() == [3, 3, 3]
         assert len(results.trials) == 9
+
+
+def test_a_sampler_that_repeats_itself_is_told():
+    def twice(space, samples):
+        return [c for c in search.samplers.random(space, samples) for _ in range(2)]
+
+    assert len(run(bowl, SPREAD, sampler=twice, samples=4, seeds=1).trials) == 4
+    with pytest.warns(UserWarning, match="samples=4, but only 2 different candidates"):
+        run(
+            bowl,
+            SPREAD,
+            sampler=lambda space, samples: twice(space, samples // 2),
+            samples=4,
+            seeds=1,
+        )
 
 
 def test_samplers_follow_the_key():
@@ -581,6 +597,26 @@ def test_an_interrupt_while_it_compiles_trains_nothing(tmp_path):
     with pytest.raises(search.Interrupted) as stopped:
         run(task, out=tmp_path)
     assert stopped.value.results.counts() == {"unfinished": 8}
+
+
+# Pruners.
+
+
+@pytest.mark.parametrize(("count", "kept"), [(10, 3), (8, 2), (4, 1), (2, 1)])
+def test_halving_keeps_whole_candidates(count, kept):
+    rates = js.constant(search.linspace(0.05, 0.9, count))
+    pruner = search.halving(3, min_steps=10)
+    results = run(TASK, rates, seeds=2, segment=10, pruner=pruner)
+    best = list(np.linspace(0.05, 0.9, count)[-kept:])
+    complete = results.ranking["level"][results.ranking["status"] == "complete"]
+    assert sorted(complete) == pytest.approx(best)
+
+
+def test_a_plan_counts_rounds_and_segments(monkeypatch):
+    monkeypatch.setattr(search.search, "timed", lambda *_: 2.0)
+    made = search.Search(TASK, GRID, metric="loss", seeds=2, width=3, segment=6)
+    # 16 trials in 6 lanes of 2 devices, of 20 steps in segments of 6.
+    assert made.plan().seconds == 3 * 4 * 2.0
 
 
 # Pruners of Optuna.

@@ -9,6 +9,7 @@ import inspect
 import json
 import math
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar
@@ -77,7 +78,8 @@ class Search:
         sampler: "grid", "random" or "sobol"; "tpe", "cmaes", "gp" or any sampler of
             Optuna; a function from a `Space` and `samples` to candidates; or an object
             with a method `ask`, see `search.samplers.Adaptive`.
-        samples: The number of candidates; of a grid all, unless given.
+        samples: The number of candidates; of a grid all, unless given. No candidate is
+            drawn twice: if the space has fewer, a warning says so.
         first: Params of candidates to try before all others, as dictionaries.
         pruner: `halving`, `asha`, or an `OptunaPruner`; none unless given.
         steps: For how many steps schedules become tables, where families differ and
@@ -111,6 +113,9 @@ class Search:
         callbacks: Functions of a `Progress`, called after every segment; it has the
             trials of the segment. One may raise `search.Stop` to stop the search.
         progress: Whether to show a bar; or one more callback.
+
+    Warns:
+        UserWarning: If there are fewer different candidates than `samples`.
 
     Raises:
         ValueError: If there is nothing to train, or an option is out of its range.
@@ -445,6 +450,7 @@ class Search:
                 raise ValueError(f"sampler={sampler!r} needs `samples`, 1 or more.")
             self.configs = structures(self.space)
             self.samples = int(min(samples, self.space.size))
+            _warn_of_repetition(samples, self.samples)
             return
         if not callable(sampler):
             known = {**SAMPLERS, **dict.fromkeys(SAMPLERS_OF_OPTUNA)}
@@ -452,6 +458,7 @@ class Search:
         function: Any = sampler
         seed = self.seed_of(0)
         chosen = draw(function, self.space, samples, seed)
+        _warn_of_repetition(samples, len(chosen))
         if self.pruner and not self.pruner.synchronous:
             order = np.random.default_rng(0).permutation(len(chosen))
             chosen = tuple(chosen[place] for place in order)
@@ -566,6 +573,16 @@ class Search:
             )
 
 
+def _warn_of_repetition(samples: int | None, found: int) -> None:
+    """Says that there are fewer candidates than were asked for."""
+    if samples is not None and found < samples:
+        warnings.warn(
+            f"samples={samples}, but only {found} different candidates were found. A "
+            "candidate is trained once with each seed: for less noise take more seeds.",
+            stacklevel=5,
+        )
+
+
 def _shaped(metrics: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Splits the shapes of metrics into those of arrays and those of trees."""
     arrays = {n: x for n, x in metrics.items() if hasattr(x, "shape")}
@@ -661,7 +678,7 @@ def _by(
         return do(make(*args, **kwargs))
 
     explained = inspect.cleandoc(Search.__doc__ or "")
-    arguments = explained[explained.index("Args:") : explained.index("Raises:")]
+    arguments = explained[explained.index("Args:") : explained.index("Warns:")]
     function.__name__ = function.__qualname__ = name
     function.__doc__ = doc.replace("Returns:", f"{arguments}Returns:", 1)
     vars(function)["__signature__"] = inspect.signature(make).replace(
