@@ -13,6 +13,7 @@ import pytest
 
 import jaxsched as js
 from jaxsched import search
+from jaxsched.search.engine import devices
 from jaxsched.search.engine.segment import Shared
 
 
@@ -232,6 +233,16 @@ def test_devices_of_a_cpu_share_one_copy():
     places = {shard.data.unsafe_buffer_pointer() for shard in array.addressable_shards}
     assert len(array.addressable_shards) == 2
     assert len(places) == 1
+
+
+def test_memory_for_lanes_is_what_data_leave(monkeypatch):
+    monkeypatch.setattr(devices, "_host_bytes", lambda: 10e9)
+    # All devices of a CPU have the data together.
+    assert devices.available_bytes(jax.devices()[:2], 2_000_000_000) == 4e9
+    made = search.Search(task(INPUTS), RATES, key=0)
+    plan = made.plan()
+    assert plan.bytes_available == (10e9 - plan.bytes_shared) / len(made.devices)
+    assert INPUTS.nbytes <= plan.bytes_shared < INPUTS.nbytes + 1000
 
 
 def test_what_is_no_array_is_refused():

@@ -337,6 +337,16 @@ def test_a_point_is_never_trained_twice(sampler, tmp_path):
         assert len(results.trials) == samples
 
 
+def test_a_sampler_object_of_optuna_goes_on_after_a_resume(tmp_path):
+    optuna = pytest.importorskip("optuna")
+    # Its random numbers begin again, and there are more of them than it may repeat.
+    for samples in (70, 140):
+        made = optuna.samplers.RandomSampler(seed=0)
+        options = {"sampler": made, "samples": samples, "width": 35}
+        results = run(bowl, SPREAD, **options, seeds=1, out=tmp_path)
+        assert len({t.candidate for t in results.trials}) == samples
+
+
 def test_a_finite_space_is_never_exceeded():
     space = search.space(x=search.choice([0.1, 0.2, 0.3]), y=search.choice([0.0]))
     for sampler in ("random", "sobol", "tpe"):
@@ -515,6 +525,15 @@ def test_ranges_and_integers_have_edges_too():
     first = [{"x": 1.05e-3, "n": 5}]
     results = run(valley, space, sampler="random", samples=4, first=first, seeds=1)
     assert results.edges() == {"x": "low"}
+    inside = run(
+        valley,
+        space,
+        sampler=lambda *_: [],
+        first=[{"x": 0.002, "n": 9}, {"x": 0.9, "n": 5}],
+        seeds=1,
+    )
+    assert [inside.edges(row) for row in (0, 1)] == [{"n": "high"}, {"x": "high"}]
+    assert search.uniform(0.0, 1.0).edge(0.9) == ""
 
 
 def test_among_ties_the_simplest_is_recommended():
@@ -533,6 +552,14 @@ def test_among_ties_the_simplest_is_recommended():
     assert results.candidates[row].family == "constant"
     assert results.report().endswith("Train with: constant(0.5)")
     assert f"at rank {row + 1}." in results.report().replace("\n", " ")
+
+
+def test_of_one_seed_the_best_is_recommended():
+    space = {"long": js.linear(0.9, 0.5, STEPS), "short": js.constant(0.1)}
+    results = run(space=space, steps=STEPS, seeds=1)
+    assert results.ranking["tied"].all()
+    assert results.recommended() == 0
+    assert results.candidates[0].family == "long"
 
 
 def test_results_print_in_a_few_lines_and_as_html():
